@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from rayexec._version import __version__ as __version__
+from rayexec.definitions import direct_calls as _direct_calls
 
 _LISTED = re.compile(
     r"^from (?P<module>\S+) import (?:\(\s+)?(?P<name>\w+) as |^(?P<alias>\w+) = (?P<own>\w+)$",
@@ -64,3 +65,7 @@ def _is_stand_in(name: str) -> bool:
 
 def __dir__() -> list[str]:
     return [*__getattr__("__all__"), "__version__"]
+
+
+# Definitions know nothing of the package that calls them outside of graphs.
+_direct_calls.set_loader(lambda: import_module("rayexec.direct"))

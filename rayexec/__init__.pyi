@@ -13,8 +13,6 @@ from rayexec.definitions.config_models import EnvVar as EnvVar
 from rayexec.definitions.config_models import PermissiveConfig as PermissiveConfig
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
-from rayexec.definitions.contexts import build_init_resource_context as build_init_resource_context
-from rayexec.definitions.contexts import build_op_context as build_op_context
 from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
 from rayexec.definitions.dependencies import InputMapping as InputMapping
 from rayexec.definitions.dependencies import MultiDependencyDefinition as MultiDependencyDefinition
@@ -25,7 +23,6 @@ from rayexec.definitions.executor import in_process_executor as in_process_execu
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
 from rayexec.definitions.executor import ray_executor as ray_executor
 from rayexec.definitions.hook_context import HookContext as HookContext
-from rayexec.definitions.hook_context import build_hook_context as build_hook_context
 from rayexec.definitions.hooks import HookDefinition as HookDefinition
 from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
 from rayexec.definitions.hooks import event_list_hook as event_list_hook
@@ -43,7 +40,6 @@ from rayexec.definitions.io_manager import input_manager as input_manager
 from rayexec.definitions.io_manager import io_manager as io_manager
 from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
 from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
-from rayexec.definitions.logger import build_init_logger_context as build_init_logger_context
 from rayexec.definitions.logger import logger as logger
 from rayexec.definitions.mapping import config_mapping as config_mapping
 from rayexec.definitions.mapping import configured as configured
@@ -134,6 +130,10 @@ from rayexec.definitions.types import TypeCheck as TypeCheck
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
 from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
+from rayexec.direct.built_contexts import build_hook_context as build_hook_context
+from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
+from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
+from rayexec.direct.op_context import build_op_context as build_op_context
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
 from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError

@@ -320,7 +320,7 @@ class TypeCheckError(StepError):
         super().__init__(description)
 
 
-class OutputNotFoundError(StepError):
+class OutputNotFoundError(StepError, InvariantError):
     """The op did not return or yield a required output."""
 
     dagster_name = "DagsterStepOutputNotFoundError"

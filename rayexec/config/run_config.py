@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from rayexec.config.config_paths import OpenInputs, config_path, open_schema
-from rayexec.config.document import apply_mapping, merged_run_config
+from rayexec.config.definition_config import Configurable, resolve_config
+from rayexec.config.document import merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, load_input
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
-from rayexec.definitions.logger import LoggerDefinition
-from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
-from rayexec.definitions.schemas.schema import MISSING, describe, is_required, validate
+from rayexec.definitions.schemas.schema import MISSING, describe, is_required
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
 
@@ -160,28 +159,13 @@ class _Resolver:
 
     def _config(
         self,
-        definition: OpDefinition | ResourceDefinition | LoggerDefinition,
+        definition: Configurable,
         given: Any,
         path: tuple[str, ...],
         owner: str,
     ) -> Any:
         """Return the config of an op, resource or logger, MISSING without any."""
-        preset = definition.preset_config
-        if isinstance(preset, ConfigMapping):
-            mapped, problems = apply_mapping(preset, given, path)
-            if problems:
-                self.problems += problems
-                return MISSING
-            given = mapped
-        elif preset is not NO_DEFAULT:
-            if given is not MISSING:
-                self.problem(
-                    path, f"the config of {owner} is fixed by configured() and cannot be given"
-                )
-            given = preset
-        if definition.config_schema is None:
-            return given
-        value, problems = validate(definition.config_schema, given, path=path)
+        value, problems = resolve_config(definition, given, path, owner)
         self.problems += problems
         return value
 

@@ -18,6 +18,7 @@ __all__ = [
     "Config",
     "EnvVar",
     "PermissiveConfig",
+    "as_data",
     "keep_environment",
     "note_origins",
     "origins_in_environment",
@@ -86,6 +87,11 @@ class PermissiveConfig(Config):
     """A Config with further keys of any name."""
 
     model_config = pydantic.ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
+
+
+def as_data(config: Any) -> Any:
+    """Return config as plain data: of a Config a dict of its fields, anything else as it is."""
+    return config.model_dump() if isinstance(config, Config) else config
 
 
 @dataclass(frozen=True, slots=True)

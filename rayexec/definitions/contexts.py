@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Set as AbstractSet
+from typing import Any, NoReturn
 
+from rayexec.definitions.called_op import CalledOp
+from rayexec.definitions.config_models import as_data
 from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.node_handle import NodeHandle
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
+from rayexec.definitions.ports import NO_DEFAULT
+from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.surroundings import (
     NO_RESOURCES,
     OwnRunInfo,
@@ -18,14 +23,13 @@ from rayexec.definitions.surroundings import (
     StepLog,
     ephemeral_run,
 )
-from rayexec.errors import InvariantError
-from rayexec.names import mapping_keys, node_path
+from rayexec.definitions.user_events import USER_EVENTS, UserEvent
+from rayexec.errors import InvariantError, UnsupportedError
+from rayexec.names import mapping_keys, nearest, node_path
 
 __all__ = [
     "InitResourceContext",
     "OpExecutionContext",
-    "build_init_resource_context",
-    "build_op_context",
 ]
 
 
@@ -35,15 +39,18 @@ class OpExecutionContext:
     is_op_context = True
 
     __slots__ = (
+        "_events",
+        "_given_config",
         "_given_run",
         "_metadata",
+        "_op_def",
+        "_own_config",
         "_own_tags",
+        "_resources",
         "_run",
+        "_seen_outputs",
         "_tags",
         "log",
-        "op_config",
-        "op_def",
-        "resources",
         "retry_number",
         "step_key",
     )
@@ -53,7 +60,7 @@ class OpExecutionContext:
         *,
         run: RunInfo,
         step_key: str,
-        op_def: OpDefinition | None,
+        op_def: OpDefinition,
         op_config: Any,
         resources: Resources,
         retry_number: int = 0,
@@ -63,14 +70,67 @@ class OpExecutionContext:
         self._given_run = run
         self._run: RunInfo | None = None
         self.step_key = step_key
-        self.op_def = op_def
-        self.op_config = op_config
-        self.resources = resources
+        self._op_def = op_def
+        self._given_config = op_config
+        self._own_config: Any = NO_DEFAULT
+        self._resources = resources
         self.retry_number = retry_number
         self.log = log or StepLog()
         self._tags = tags or {}
         self._own_tags: dict[str, str] | None = None
-        self._metadata: dict[str, dict[str, MetadataValue]] = {}
+        # Metadata of future outputs, by the name that they are stored as.
+        self._metadata: dict[str, Mapping[str, Any]] = {}
+        self._seen_outputs: set[str] = set()
+        self._events: list[UserEvent] = []
+
+    @staticmethod
+    def get() -> OpExecutionContext:
+        """Return the context of the running step; raises InvariantError outside of steps.
+
+        A helper function of an op calls it. The op takes a context, or names this class itself.
+        """
+        context = RUNNING.context
+        if context is None:
+            raise InvariantError(
+                "no step with a context runs here. OpExecutionContext.get() is for functions that "
+                "an op calls; give the op a parameter `context`."
+            )
+        made: OpExecutionContext = context()
+        return made
+
+    @classmethod
+    def of_no_step(cls) -> OpExecutionContext:
+        """Return a context for functions of users that no step calls, such as type checks."""
+        no_op: Any = None
+        return OpExecutionContext(
+            run=ephemeral_run(),
+            step_key="ephemeral",
+            op_def=no_op,
+            op_config=None,
+            resources=NO_RESOURCES,
+        )
+
+    @property
+    def op_def(self) -> OpDefinition:
+        """The definition of the op."""
+        return self._op_def
+
+    @property
+    def op(self) -> CalledOp:
+        """The op under its name and tags in the graph; ``definition`` is ``op_def``."""
+        return CalledOp.of_step(self.step_key, self.op_def, self.op_tags)
+
+    @property
+    def op_config(self) -> Any:
+        """The config of the op as data: of a Config class, a dict of its fields."""
+        if self._own_config is NO_DEFAULT:
+            self._own_config = as_data(self._given_config)
+        return self._own_config
+
+    @property
+    def resources(self) -> Any:
+        """The open resources that the op requires, as attributes by key."""
+        return self._resources
 
     @property
     def run(self) -> RunInfo:
@@ -90,6 +150,15 @@ class OpExecutionContext:
         return self._given_run.job_name
 
     @property
+    def job_def(self) -> NoReturn:
+        """Raises UnsupportedError: a step has its own op, and not the job around it."""
+        raise UnsupportedError(
+            "a step does not get the job's definition: workers have its ops alone. context.job_name"
+            " and context.run have the facts of the run.",
+            feature="context.job_def",
+        )
+
+    @property
     def run_config(self) -> Mapping[str, Any]:
         """The run config, with defaults of the job."""
         return self.run.run_config
@@ -107,12 +176,23 @@ class OpExecutionContext:
         return self._own_tags
 
     @property
-    def op_handle(self) -> SimpleNamespace:
-        """The node of the step: ``name``, ``path`` (a list of names), ``str()`` (a dotted path)."""
-        path = node_path(self.step_key)
-        return _Handle(path=path.split("."), name=path.rpartition(".")[2])
+    def op_handle(self) -> NodeHandle:
+        """The path of the step's node in the job."""
+        return NodeHandle.from_string(node_path(self.step_key))
 
-    op = property(lambda self: self.op_def, doc="The op's definition.")
+    @property
+    def node_handle(self) -> NodeHandle:
+        """The path of the step's node: Dagster's other name of ``op_handle``."""
+        return self.op_handle
+
+    @property
+    def selected_output_names(self) -> AbstractSet[str]:
+        """The names of the op's outputs."""
+        return self.op_def.outs.keys()
+
+    def describe_op(self) -> str:
+        """Return the step in words: ``op "name"``."""
+        return f'op "{node_path(self.step_key)}"'
 
     def has_tag(self, key: str) -> bool:
         """Whether the run has a tag of that name."""
@@ -145,24 +225,77 @@ class OpExecutionContext:
             raise InvariantError("this run is for no partition")
         return key
 
+    def log_event(self, event: UserEvent) -> None:
+        """Record an AssetMaterialization, AssetObservation or ExpectationResult now.
+
+        Raises InvariantError for any other object.
+        """
+        if not isinstance(event, USER_EVENTS):
+            raise InvariantError(
+                f"context.log_event takes an AssetMaterialization, an AssetObservation or an "
+                f"ExpectationResult, got {type(event).__name__}."
+            )
+        self._events.append(event)
+
     def add_output_metadata(
         self,
         metadata: Mapping[str, Any],
-        output_name: str = "result",
+        output_name: str | None = None,
         mapping_key: str | None = None,
     ) -> None:
-        """Attach metadata to a future output, or to one value of a dynamic output."""
-        name = output_name if mapping_key is None else f"{output_name}[{mapping_key}]"
-        self._metadata.setdefault(name, {}).update(normalize_metadata(metadata))
+        """Attach metadata to a future output, or to one value of a dynamic output.
 
-    def metadata_for(self, output_name: str) -> dict[str, MetadataValue]:
-        """Return the metadata of ``add_output_metadata`` for an output."""
-        return self._metadata.get(output_name, {})
+        Raises InvariantError for an output that the op has already yielded, for a second call, and
+        where several outputs leave open which is meant.
+        """
+        op = self.op_def
+        if output_name is None:
+            if len(op.outs) != 1:
+                raise InvariantError(
+                    f"op {op.name!r} has {len(op.outs)} outputs: give add_output_metadata the "
+                    f"output_name of one of them ({', '.join(op.outs)})."
+                )
+            output_name = next(iter(op.outs))
+        elif output_name not in op.outs:
+            raise InvariantError(
+                f"op {op.name!r} has no output {output_name!r}.{nearest(output_name, op.outs)}"
+            )
+        if op.outs[output_name].is_dynamic and mapping_key is None:
+            raise InvariantError(
+                f"output {output_name!r} of op {op.name!r} is dynamic: give add_output_metadata "
+                f"the mapping_key of the value too."
+            )
+        stored_as = output_name if mapping_key is None else f"{output_name}[{mapping_key}]"
+        if stored_as in self._seen_outputs:
+            raise InvariantError(
+                f"output {stored_as!r} of op {op.name!r} has already been yielded: add its "
+                f"metadata before."
+            )
+        if stored_as in self._metadata:
+            raise InvariantError(
+                f"output {stored_as!r} of op {op.name!r} has metadata already: add all of it in "
+                f"one call."
+            )
+        normalize_metadata(metadata)  # a wrong value is a mistake in this line
+        self._metadata[stored_as] = metadata
 
+    @property
+    def outputs_so_far(self) -> AbstractSet[str]:
+        """The outputs that the op has yielded; values of dynamic ones as ``name[key]``."""
+        return self._seen_outputs
 
-class _Handle(SimpleNamespace):
-    def __str__(self) -> str:
-        return ".".join(self.path)
+    def get_output_metadata(
+        self, output_name: str, mapping_key: str | None = None
+    ) -> Mapping[str, Any] | None:
+        """Return the metadata of ``add_output_metadata`` for an output, None without any."""
+        stored_as = output_name if mapping_key is None else f"{output_name}[{mapping_key}]"
+        return self._metadata.get(stored_as)
+
+    def observe_output(self, stored_as: str) -> Mapping[str, MetadataValue] | None:
+        """Note that the op has yielded an output, and return the metadata added to it before."""
+        self._seen_outputs.add(stored_as)
+        added = self._metadata.get(stored_as)
+        return None if added is None else normalize_metadata(added)
 
 
 class InitResourceContext:
@@ -180,36 +313,3 @@ class InitResourceContext:
         self.run: RunInfo | None = None if run is None else OwnRunInfo(run)
         self.run_id = run.run_id if run is not None else None
         self.log = StepLog()
-
-
-def build_op_context(
-    *,
-    op_config: Any = None,
-    config: Any = None,
-    resources: Mapping[str, Any] | None = None,
-    run_tags: Mapping[str, str] | None = None,
-    run_config: Mapping[str, Any] | None = None,
-    retry_number: int = 0,
-    mapping_key: str | None = None,
-) -> OpExecutionContext:
-    """Return a context for unit tests of an op; ``resources`` are objects by key.
-
-    ``mapping_key`` is that of a mapped step; below several dynamic outputs, ``"a,0"``.
-    """
-    return OpExecutionContext(
-        run=ephemeral_run(run_tags, run_config),
-        step_key="ephemeral" if mapping_key is None else f"ephemeral[{mapping_key}]",
-        op_def=None,
-        op_config=config if op_config is None else op_config,
-        resources=Resources(resources or {}),
-        retry_number=retry_number,
-    )
-
-
-def build_init_resource_context(
-    *, config: Any = None, resources: Mapping[str, Any] | None = None
-) -> InitResourceContext:
-    """Return a context for unit tests of a resource's function."""
-    return InitResourceContext(
-        resource_config=config, resources=Resources(resources or {}), run=ephemeral_run()
-    )

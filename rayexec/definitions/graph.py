@@ -17,7 +17,7 @@ from rayexec.definitions.graph_data import (
 )
 from rayexec.definitions.handles import Collected, InvokedOutput, InvokedOutputs, Level, NodeOutput
 from rayexec.definitions.hooks import Hooked
-from rayexec.definitions.invocation import Invocable, Invocation
+from rayexec.definitions.invocation import Invocable, Invocation, PendingInvocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.tags import normalize_tags
@@ -110,7 +110,10 @@ class GraphDefinition(Invocable, Hooked):
         """The outputs of the graph, each with the output of a node that gives it."""
         return output_mappings_of(self.outputs, self.levels)
 
-    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_directly(
+        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Raise MisuseError: a graph runs as a job only."""
         raise MisuseError(
             f"graph {self.name!r} was called outside the body of a graph or job; run it by "
             f"execute_in_process()."

@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from rayexec.definitions.called_op import CalledOp
-from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.config_models import as_data
 from rayexec.definitions.surroundings import (
     NO_RESOURCES,
     OwnRunInfo,
     Resources,
     RunInfo,
     StepLog,
-    ephemeral_run,
 )
 from rayexec.errors import InvariantError
 
-__all__ = ["HookContext", "build_hook_context"]
+__all__ = ["HookContext"]
 
 
 class HookContext:
@@ -47,7 +46,8 @@ class HookContext:
         self.step_key = step_key
         self._op = op
         self._hook_def = hook_def
-        self.op_config = op_config
+        #: The config of the op as data: of a Config class, a dict of its fields.
+        self.op_config = as_data(op_config)
         self.op_exception = op_exception
         self.op_output_values: dict[str, Any] = dict(op_output_values or {})
         #: MetadataValues by key.
@@ -84,29 +84,3 @@ class HookContext:
         own = object.__new__(type(self))
         own.__dict__.update(self.__dict__, _hook_def=hook_def)
         return own
-
-
-def build_hook_context(
-    resources: Mapping[str, Any] | None = None,
-    op: Any = None,
-    run_id: str | None = None,
-    job_name: str | None = None,
-    op_exception: BaseException | None = None,
-    *,
-    op_output_values: Mapping[str, Any] | None = None,
-    op_output_metadata: Mapping[str, Mapping[str, MetadataValue]] | None = None,
-) -> HookContext:
-    """Return a context for unit tests of a hook.
-
-    ``op`` is an OpDefinition, or one with an alias or tags.
-    """
-    called = None if op is None else CalledOp.of_call(op)
-    return HookContext(
-        run=ephemeral_run(run_id=run_id, job_name=job_name),
-        step_key="ephemeral" if called is None else called.name,
-        op=called,
-        op_exception=op_exception,
-        op_output_values=op_output_values,
-        op_output_metadata=op_output_metadata,
-        resources=Resources(resources or {}),
-    )

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, overload
 
 from rayexec.definitions.code import ByReference
-from rayexec.definitions.hook_context import HookContext, build_hook_context
+from rayexec.definitions.hook_context import HookContext
+from rayexec.definitions.surroundings import ephemeral_run
 from rayexec.errors import DefinitionError, InvocationError
 from rayexec.names import check_name
 
@@ -102,14 +103,14 @@ class HookDefinition(ByReference):
             )
         context, *events = self._arguments(args, kwargs)
         if context is None:
-            context = build_hook_context()
+            context = HookContext(run=ephemeral_run(), step_key="ephemeral", op=None)
         elif not isinstance(context, HookContext):
             raise InvocationError(
                 f"hook {self.name!r} decorates a job or a graph, or takes the context of "
                 f"build_hook_context(); it got {type(context).__name__}. For one op, call "
                 f"op.with_hooks({{{self.name}}}) in the body of a graph."
             )
-        missing = sorted(self.required_resource_keys - set(vars(context.resources)))
+        missing = sorted(self.required_resource_keys - context.resources._asdict().keys())
         if missing:
             raise DefinitionError(
                 f"hook {self.name!r} requires resources that the context lacks: "

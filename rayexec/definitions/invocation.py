@@ -75,11 +75,15 @@ class Invocable:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
+        pending = PendingInvocation(self)
         if body is None:
-            return self._call_directly(args, kwargs)
-        return body.invoke(PendingInvocation(self), args, kwargs)
+            return self.call_directly(pending, args, kwargs)
+        return body.invoke(pending, args, kwargs)
 
-    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_directly(
+        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Run a call outside of the body of a graph; ``pending`` is this definition."""
         raise NotImplementedError
 
 
@@ -131,7 +135,7 @@ class PendingInvocation:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
         if body is None:
-            return self.definition(*args, **kwargs)
+            return self.definition.call_directly(self, args, kwargs)
         return body.invoke(self, args, kwargs)
 
 

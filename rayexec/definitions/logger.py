@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
+from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.ports import NO_DEFAULT
 
-__all__ = ["InitLoggerContext", "LoggerDefinition", "build_init_logger_context", "logger"]
+__all__ = ["InitLoggerContext", "LoggerDefinition", "logger"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,10 @@ class LoggerDefinition(ByReference):
     description: str | None = None
     preset_config: Any = NO_DEFAULT
 
-    def __call__(self, context: InitLoggerContext) -> logging.Logger:
-        return self.fn(context)
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.Logger:
+        """Return the logger for a context of ``build_init_logger_context``, in a unit test."""
+        made: logging.Logger = direct_calls().call_logger(self, args, kwargs)
+        return made
 
     def configured(self, config: Any) -> LoggerDefinition:
         """Return a copy with its config fixed to ``config``, or made by it if a ConfigMapping."""
@@ -67,10 +70,3 @@ def logger(
         return LoggerDefinition(fn, config_schema, description or inspect.getdoc(fn))
 
     return decorate
-
-
-def build_init_logger_context(
-    *, logger_config: Any = None, job_def: Any = None
-) -> InitLoggerContext:
-    """Return a context for unit tests of a logger."""
-    return InitLoggerContext(logger_config, None, job_def, "EPHEMERAL")

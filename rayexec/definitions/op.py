@@ -9,9 +9,10 @@ from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.concurrency import Pool
+from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.fresh_data import ReadOnlyDict
 from rayexec.definitions.handles import Level
-from rayexec.definitions.invocation import Invocable
+from rayexec.definitions.invocation import Invocable, PendingInvocation
 from rayexec.definitions.op_signature import Parameters, read_outputs, read_signature
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, In, Out
 from rayexec.definitions.ray_options import RayOptions
@@ -21,8 +22,8 @@ from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.time_limits import as_time_limit
 from rayexec.definitions.types import annotations_of
 from rayexec.definitions.versions import check_version
-from rayexec.errors import DefinitionError, InvocationError, TypeCheckError
-from rayexec.names import check_name, nearest
+from rayexec.errors import DefinitionError
+from rayexec.names import check_name
 
 __all__ = ["OpDefinition", "op"]
 
@@ -89,81 +90,11 @@ class OpDefinition(ByReference, Invocable):
         """
         return replace(self, preset_config=config, name=check_name(name or self.name, "an op"))
 
-    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return _call_directly(self, args, kwargs)
-
-
-def _call_directly(op: OpDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run the op's function on plain values; raises InvocationError for wrong arguments."""
-    parameters = op.parameters
-    context, positional = _split_context(op, args, kwargs)
-    if len(positional) > len(parameters.inputs):
-        raise InvocationError(
-            f"op {op.name!r} takes {len(parameters.inputs)} inputs, got {len(positional)}."
-        )
-    inputs = dict(zip(parameters.inputs, positional, strict=False))
-    arguments: dict[str, Any] = {}
-    for name, value in kwargs.items():
-        if name in inputs:
-            raise InvocationError(f"op {op.name!r} got input {name!r} twice.")
-        if name in op.ins:
-            inputs[name] = value
-        elif name in parameters.resources or name == parameters.config:
-            arguments[name] = value
-        elif name != parameters.context:
-            raise InvocationError(f"op {op.name!r} has no input {name!r}.{nearest(name, op.ins)}")
-    for name, declared in op.ins.items():
-        if name in inputs or declared.type.is_nothing:
-            continue
-        if not declared.has_default_value:
-            raise InvocationError(f"op {op.name!r} needs a value for input {name!r}.")
-        inputs[name] = declared.default_value
-    for name, value in inputs.items():
-        runtime_type = op.ins[name].type
-        if runtime_type.is_nothing:
-            continue
-        wrong = runtime_type.check(value, context)
-        if wrong is not None:
-            raise TypeCheckError(
-                f'Type check failed for input "{name}" of op "{op.name}": {wrong}.'
-            )
-        arguments[name] = value
-    if parameters.config is not None and parameters.config not in arguments:
-        arguments[parameters.config] = _direct_config(op, context)
-    for key in parameters.resources:
-        if key not in arguments:
-            if context is None:
-                raise InvocationError(
-                    f"op {op.name!r} needs resource {key!r}: pass it by name, or in "
-                    f"build_op_context()."
-                )
-            arguments[key] = getattr(context.resources, key)
-    return op.fn(*(() if parameters.context is None else (context,)), **arguments)
-
-
-def _split_context(
-    op: OpDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Any, tuple[Any, ...]]:
-    if args and getattr(args[0], "is_op_context", False):
-        return args[0], args[1:]
-    parameter = op.parameters.context
-    if parameter is None:
-        return None, args
-    if parameter in kwargs:
-        return kwargs[parameter], args
-    if args and args[0] is None:
-        return None, args[1:]
-    raise InvocationError(
-        f"op {op.name!r} takes a context: pass one first, made by build_op_context(), or None "
-        f"where it is unused."
-    )
-
-
-def _direct_config(op: OpDefinition, context: Any) -> Any:
-    config = context.op_config if context is not None else None
-    if isinstance(config, op.config_schema):
-        return config
-    return op.config_schema(**(config or {}))
+    def call_directly(
+        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Run the function on plain values, as in a unit test."""
+        return direct_calls().call_op(pending, args, kwargs)
 
 
 @overload

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from rayexec.definitions.surroundings import StepLog
 
@@ -12,15 +14,17 @@ _BASE = logging.getLogger("dagster")
 
 
 class RunningStep:
-    """Log of the step that this process runs, None between steps.
+    """Log and context of the step that this process runs, None between steps.
 
-    A step may run jobs of its own, so whoever sets the log puts back the one before it.
+    A step may run jobs of its own, so whoever sets one of them puts back the one before it. The
+    context is a function that makes it: few steps look at it.
     """
 
-    __slots__ = ("log",)
+    __slots__ = ("context", "log")
 
     def __init__(self) -> None:
         self.log: StepLog | None = None
+        self.context: Callable[[], Any] | None = None
 
 
 #: One for the process: threads that a step starts log into the step too.

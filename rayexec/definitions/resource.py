@@ -20,6 +20,7 @@ from rayexec.definitions.config_models import (
     origins_in_environment,
     without_inputs,
 )
+from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
@@ -105,6 +106,22 @@ class ResourceDefinition(ByReference):
         """Whether the resource is a plain object, with nothing to open or close."""
         return isinstance(self.fn, _Constant)
 
+    @property
+    def has_to_close(self) -> bool:
+        """Whether its function yields the object, and so has something to do after its use."""
+        if inspect.isgeneratorfunction(inspect.unwrap(self.fn)):
+            return True
+        return bool(getattr(self.fn, "has_to_close", False))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the object, or a context manager around one that is to be closed.
+
+        For unit tests: a function that takes a context needs one of
+        ``build_init_resource_context``, or None. Raises InvocationError for other arguments, and
+        ConfigError for wrong config.
+        """
+        return direct_calls().call_resource(self, args, kwargs)
+
     def configured(self, config: Any) -> ResourceDefinition:
         """Return a copy with its config fixed to ``config``, or made by it if a ConfigMapping."""
         return replace(self, preset_config=config)
@@ -179,6 +196,14 @@ class ConfigurableResource(Config):
             _Launch(cls, fixed), config_schema=_remaining(cls, fields), scope=cls.resource_scope
         )
 
+    @classmethod
+    def has_to_close(cls) -> bool:
+        """Whether the class has something to do after the use of a resource."""
+        return (
+            cls.yield_for_execution is not ConfigurableResource.yield_for_execution
+            or cls.teardown_after_execution is not ConfigurableResource.teardown_after_execution
+        )
+
     def setup_for_execution(self, context: Any) -> None:
         """Open the resource; called once, before the first step that needs it."""
 
@@ -201,6 +226,10 @@ class _Launch:
     def __init__(self, cls: type[ConfigurableResource], fields: dict[str, Any]) -> None:
         self._cls = cls
         self._fields = fields
+
+    @property
+    def has_to_close(self) -> bool:
+        return self._cls.has_to_close()
 
     def __call__(self, context: Any) -> Iterator[Any]:
         config = context.resource_config
@@ -328,6 +357,10 @@ class _Configured:
 
     def __init__(self, instance: ConfigurableResource) -> None:
         self._instance = instance
+
+    @property
+    def has_to_close(self) -> bool:
+        return self._instance.has_to_close()
 
     def __call__(self, context: Any) -> Iterator[Any]:
         config = context.resource_config

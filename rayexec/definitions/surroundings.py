@@ -134,6 +134,10 @@ class Resources:
     def __init__(self, opened: Mapping[str, Any]) -> None:
         self.__dict__.update(opened)
 
+    def _asdict(self) -> dict[str, Any]:
+        """Return the resources by key, as the named tuples of Dagster do."""
+        return dict(self.__dict__)
+
     def __getattr__(self, key: str) -> Any:
         raise UnknownResourceError(
             f"resource {key!r} is not among those this op asked for; name it in "

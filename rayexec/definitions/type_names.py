@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rayexec.definitions.contexts import build_op_context
+from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.retry import Failure
 from rayexec.definitions.type_resolution import GenericName, optional_type, resolve_type
 from rayexec.definitions.types import DagsterType, TypeCheck
@@ -68,6 +68,6 @@ def check_dagster_type(dagster_type: Any, value: Any) -> TypeCheck:
     """
     kind = resolve_type(dagster_type)
     try:
-        return kind.type_check(build_op_context(), value)
+        return kind.type_check(OpExecutionContext.of_no_step(), value)
     except Failure as failure:
         return TypeCheck(False, failure.description)

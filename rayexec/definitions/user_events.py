@@ -12,6 +12,7 @@ from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.errors import DefinitionError
 
 __all__ = [
+    "USER_EVENTS",
     "AssetMaterialization",
     "AssetObservation",
     "ExpectationResult",
@@ -161,6 +162,7 @@ class ExpectationResult:
 
 #: What ``yield`` and ``context.log_event`` take besides outputs.
 UserEvent: TypeAlias = "AssetMaterialization | AssetObservation | ExpectationResult"
+USER_EVENTS = (AssetMaterialization, AssetObservation, ExpectationResult)
 
 
 def _set(event: object, **fields: object) -> None:

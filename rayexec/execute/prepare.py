@@ -12,7 +12,7 @@ from rayexec.config.execution import limit_runtime, override_execution
 from rayexec.config.execution_settings import check_overrides
 from rayexec.config.masking import MASKED, masked_env_vars
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
-from rayexec.definitions.config_models import Config
+from rayexec.definitions.config_models import as_data
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
@@ -361,10 +361,6 @@ def _filled_in(config: ResolvedConfig) -> dict[str, Any]:
         *graphs, name = path.split(".")
         for graph in graphs:
             parent = parent.setdefault(graph, {}).setdefault("ops", {})
-        parent.setdefault(name, {})["config"] = _plain(value)
-    resources = {key: {"config": _plain(each)} for key, each in config.resources.items()}
+        parent.setdefault(name, {})["config"] = as_data(value)
+    resources = {key: {"config": as_data(each)} for key, each in config.resources.items()}
     return {**document, "ops": ops, "resources": resources}
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump() if isinstance(value, Config) else value

@@ -17,11 +17,7 @@ from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.op_signature import wrong_context
 from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
-from rayexec.definitions.surroundings import (
-    Resources,
-    RunInfo,
-    StepLog,
-)
+from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
 from rayexec.definitions.type_loaders import UnloadedInput
 from rayexec.errors import TypeCheckError
 from rayexec.events import (
@@ -207,6 +203,7 @@ class _Attempt:
         clock, resources = executor.clock, executor.resources
         managers, cache = self._managers, self._cache
         started = clock() if self._finished is None else self._finished.started
+        outer, RUNNING.context = RUNNING.context, self._make_context
         collector = OutputCollector(op, self._emit)
         reused: Reused | None = None
         error: BaseException | None = None
@@ -226,6 +223,7 @@ class _Attempt:
                         for item in result:
                             collector.add_item(item)
                             yield
+                            RUNNING.context = self._make_context
                         collector.check()
                     else:
                         collector.add_result(result)
@@ -239,6 +237,7 @@ class _Attempt:
         except BaseException as raised:  # SystemExit and the like end the step, not the process
             executor.guard.end_child(raised)
             if isinstance(raised, KeyboardInterrupt) and not executor.interrupt_is_failure:
+                RUNNING.context = outer
                 raise
             error = raised
         if cache is not None:
@@ -265,6 +264,7 @@ class _Attempt:
         executor.guard.end_child(error)  # of a child that a hook forked, for example
         resources.close_step()
         collector.release()
+        RUNNING.context = outer
         row = Attempt(
             call.step,
             call.attempt,
@@ -352,7 +352,7 @@ class _Attempt:
             if wrong is not None:
                 self._rejected = RejectedOutput(stored_as, wrong)
                 raise TypeCheckError(f"Type check failed for {port}: {wrong}.")
-        more = self._context.metadata_for(stored_as) if self._context is not None else None
+        more = self._context.observe_output(stored_as) if self._context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None
         if self._managers is not None:

@@ -235,7 +235,7 @@ def test_configured_by_a_function() -> None:
 
     @job
     def uses_doubled(x: int) -> None:
-        doubled(x)  # type: ignore[operator]  # configured returns an op for an op
+        doubled(x)
 
     run_config = {"inputs": {"x": 1}, "ops": {"doubled": {"config": {"twice": 4}}}}
     assert uses_doubled.execute_in_process(run_config).output_for_node("doubled") == {

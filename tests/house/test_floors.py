@@ -16,7 +16,7 @@ FLOORS = (
     ("cli", "testing"),
     ("launch",),
     ("views",),
-    ("jobs",),
+    ("direct", "jobs"),
     ("execute",),
     ("engine",),
     ("cluster", "io", "store"),
