@@ -11,6 +11,7 @@ from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
 from rayexec.definitions.config_models import EnvVar as EnvVar
 from rayexec.definitions.config_models import PermissiveConfig as PermissiveConfig
+from rayexec.definitions.configured import configured as configured
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
 from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
@@ -41,8 +42,8 @@ from rayexec.definitions.io_manager import io_manager as io_manager
 from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
 from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
 from rayexec.definitions.logger import logger as logger
+from rayexec.definitions.mapping import ConfigMapping as ConfigMapping
 from rayexec.definitions.mapping import config_mapping as config_mapping
-from rayexec.definitions.mapping import configured as configured
 from rayexec.definitions.metadata import BoolMetadataValue as BoolMetadataValue
 from rayexec.definitions.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
 from rayexec.definitions.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue

@@ -91,7 +91,7 @@ class PermissiveConfig(Config):
 
 def as_data(config: Any) -> Any:
     """Return config as plain data: of a Config a dict of its fields, anything else as it is."""
-    return config.model_dump() if isinstance(config, Config) else config
+    return config_dict(config, for_document=False) if isinstance(config, Config) else config
 
 
 @dataclass(frozen=True, slots=True)
