@@ -49,7 +49,9 @@ class Job(JobDefinition):
 
         if not op_selection:
             return self
-        clauses = op_selection if isinstance(op_selection, str) else list(op_selection)
+        clauses: Any = op_selection
+        if isinstance(op_selection, (tuple, set, frozenset)):
+            clauses = list(op_selection)
         plan = compile_job(self, clauses)
         return replace(self, op_selection=list(plan.ops_by_key) if self.op_selection else clauses)
 
@@ -336,7 +338,7 @@ def to_job(
         metadata=metadata or {},
         resource_defs=resource_defs or {},
         logger_defs=logger_defs or {},
-        hook_defs=tuple(hooks or ()),
+        hook_defs=hook_set(hooks, f"job {name or graph.name!r}"),
         op_retry_policy=op_retry_policy,
         executor_def=executor_def or default_executor,
         input_values=input_values or {},

@@ -18,6 +18,7 @@ from rayexec.cli.commands.cache import cache_app
 from rayexec.cli.commands.cluster import cluster_app
 from rayexec.cli.commands.example import EXAMPLE_EPILOG, example
 from rayexec.cli.commands.job import job_app
+from rayexec.cli.commands.migrate import migrate_app
 from rayexec.cli.commands.run import run_app
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
@@ -43,6 +44,7 @@ COMMANDS = (
     Command("run", run_app),
     Command("cache", cache_app),
     Command("cluster", cluster_app),
+    Command("migrate", migrate_app),
     Command("bench", bench, BENCH_EPILOG),
     Command("example", example, EXAMPLE_EPILOG),
 )

@@ -126,7 +126,7 @@ class Composition:
         if returned is not None:
             raise InvocationError(
                 f"{self._where}: what {handle!r} is mapped by must return outputs of nodes, "
-                f"and returned {returned!r}."
+                f"and returned a {type(returned).__name__}."
             )
         return None
 
@@ -266,12 +266,20 @@ class Composition:
         kwargs: Mapping[str, Any],
     ) -> dict[str, Binding]:
         names = definition.input_names()
+        positional = definition.positional_inputs()
+        if len(positional) < len(args) <= len(names):
+            raise InvocationError(
+                f"{self._where}: {node} takes {len(positional)} positional input"
+                f"{'' if len(positional) == 1 else 's'} ({', '.join(positional) or 'none'}), since "
+                f"its function has no order for {', '.join(names[len(positional) :])}: give these "
+                f"by keyword."
+            )
         if len(args) > len(names):
             raise InvocationError(
                 f"{self._where}: {node} takes {len(names)} input{'' if len(names) == 1 else 's'} "
                 f"({', '.join(names) or 'none'}), got {len(args)}."
             )
-        values = dict(zip(names, args, strict=False))
+        values = dict(zip(positional, args, strict=False))
         for name, value in kwargs.items():
             if name not in names:
                 raise InvocationError(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rayexec.definitions.configurable_resource import ConfigurableResourceFactory
 from rayexec.definitions.executor import ExecutorDefinition
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
+from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
 
@@ -23,7 +24,8 @@ def configured(configurable: Any, config_schema: Any = None, **kwargs: Any) -> C
     ``configured(op, name="five")({"n": 5})``. Ops and graphs are called like the function, or
     ``name``. Raises DefinitionError for anything else, and for config without a name.
     """
-    if is_subclass(configurable, ConfigurableResource):
+    resource_class: Any = ConfigurableResourceFactory
+    if is_subclass(configurable, resource_class):
         configurable = configurable.configure_at_launch()
     named = isinstance(configurable, OpDefinition | GraphDefinition)
     if not named and not isinstance(

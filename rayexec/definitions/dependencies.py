@@ -42,6 +42,8 @@ class NodeInvocation:
 
     def __post_init__(self) -> None:
         where = f"NodeInvocation({self.name!r})"
+        if not isinstance(self.name, str):
+            raise DefinitionError(f"{where}: a node is named by the name of an op or graph.")
         object.__setattr__(self, "tags", normalize_tags(self.tags, where))
         object.__setattr__(self, "hook_defs", frozenset(self.hook_defs or ()))
 

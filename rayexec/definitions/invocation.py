@@ -49,6 +49,10 @@ class Invocable:
         """Return the inputs in the order of a call's positional arguments."""
         raise NotImplementedError
 
+    def positional_inputs(self) -> tuple[str, ...]:
+        """Return the inputs that a call in a body may give by position."""
+        return self.input_names()
+
     def levels_by_output(self) -> Mapping[str, Level]:
         """Return the outputs in order, each with the dynamic outputs that multiply it."""
         raise NotImplementedError

@@ -8,12 +8,14 @@ from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
+from rayexec.definitions.fields_resource import resource_definition
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
-from rayexec.definitions.job_checks import check_graph
+from rayexec.definitions.job_checks import check_graph, check_resources
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
-from rayexec.definitions.resource import ResourceDefinition, resource_definition
+from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
 from rayexec.errors import DefinitionError, UnsupportedError
@@ -79,10 +81,11 @@ class JobDefinition(Hooked):
             logger_defs=_loggers(self.logger_defs, where),
             hook_defs=hook_set(self.hook_defs, where),
             executor_def=self.executor_def or default_executor,
-            input_values=dict(self.input_values or {}),
+            input_values=dict(_mapping(self.input_values, "input_values", where)),
         )
         _check_settings(self, where)
         check_graph(graph, where)
+        check_resources(graph, self.hook_defs, self.resource_defs, where)
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -121,33 +124,38 @@ def _check_settings(job: JobDefinition, where: str) -> None:
 
 
 def _metadata(metadata: Any, where: str) -> dict[str, Any]:
-    if metadata is not None and not isinstance(metadata, Mapping):
-        raise DefinitionError(
-            f"{where}: metadata is a mapping of names to values, got {type(metadata).__name__}."
-        )
     try:
-        return normalize_metadata(metadata)
+        return normalize_metadata(_mapping(metadata, "metadata", where))
     except DefinitionError as error:
         raise DefinitionError(f"{where}: {error}") from None
 
 
 def _resources(resources: Any, where: str) -> dict[str, ResourceDefinition]:
     definitions = {}
-    for key, given in (resources or {}).items():
+    for key, given in _mapping(resources, "resource_defs", where).items():
         if not isinstance(key, str) or not key.isidentifier():
             raise DefinitionError(
                 f"{where}: resource key {key!r} is no name of Python, so no op could take the "
                 f"resource: use letters, digits and underscores."
             )
         definitions[key] = resource_definition(given)
+    bind_resources(definitions, where)  # raises for requirements that nothing meets
     return definitions
 
 
-def _loggers(loggers: Mapping[str, Any] | None, where: str) -> dict[str, LoggerDefinition]:
-    for key, definition in (loggers or {}).items():
+def _loggers(loggers: Any, where: str) -> dict[str, LoggerDefinition]:
+    for key, definition in _mapping(loggers, "logger_defs", where).items():
         if not isinstance(definition, LoggerDefinition):
             raise DefinitionError(
                 f"{where}: logger {key!r} must be what @logger makes, got "
                 f"{type(definition).__name__}."
             )
     return dict(loggers or {})
+
+
+def _mapping(given: Any, option: str, where: str) -> Mapping[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise DefinitionError(
+            f"{where}: {option} is a mapping by name, got {type(given).__name__}."
+        )
+    return given or {}

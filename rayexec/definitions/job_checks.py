@@ -1,18 +1,21 @@
-"""Checks of a whole graph when a job is made of it: names of definitions, and open inputs."""
+"""Checks of a whole graph when a job is made of it: names, open inputs, and resources."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from weakref import WeakKeyDictionary
 
 from rayexec.definitions.composition import two_of_one_name
 from rayexec.definitions.graph import GraphDefinition, Node
 from rayexec.definitions.handles import GraphInput
+from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.invocation import Invocable
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.requirements import lacking
+from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import DefinitionError
 
-__all__ = ["check_graph"]
+__all__ = ["check_graph", "check_resources"]
 
 # Inputs of graphs that no run config could give, by graph: a graph never changes.
 _UNLOADABLE: WeakKeyDictionary[GraphDefinition, tuple[str, ...]] = WeakKeyDictionary()
@@ -28,6 +31,30 @@ def check_graph(graph: GraphDefinition, where: str) -> None:
         if definitions.setdefault(definition.name, definition) is not definition:
             raise DefinitionError(two_of_one_name(where, definition.name))
     _unloadable_inputs(graph, where)
+
+
+def check_resources(
+    graph: GraphDefinition,
+    hooks: Iterable[HookDefinition],
+    resources: Mapping[str, ResourceDefinition],
+    where: str,
+) -> None:
+    """Raise DefinitionError for resources that the graph or ``hooks`` require and the job lacks.
+
+    A job without resources of its own gets all from elsewhere, and is checked when it runs.
+    """
+    if not resources:
+        return
+    definitions = list(_definitions(graph, set()))
+    ops = [each for each in definitions if isinstance(each, OpDefinition)]
+    graphs = [graph, *(each for each in definitions if isinstance(each, GraphDefinition))]
+    called = [hook for each in graphs for node in each.nodes for hook in node.hooks]
+    problems = lacking(ops, [*hooks, *called], resources)
+    if problems:
+        raise DefinitionError(
+            f"{where} lacks resources: {'; '.join(problems)}. Give them in "
+            f"@job(resource_defs={{…}}); it has {', '.join(sorted(resources))}."
+        )
 
 
 def _definitions(graph: GraphDefinition, seen: set[int]) -> Iterator[Invocable]:

@@ -13,7 +13,7 @@ from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.types import annotations_of, is_subclass
 from rayexec.errors import DefinitionError
 
-__all__ = ["ConfigMapping", "Fixed", "config_mapping", "mapping_of", "preset_of"]
+__all__ = ["ConfigMapping", "Fixed", "config_mapping", "mapping_of", "open_schema", "preset_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,3 +122,10 @@ def preset_of(present: Any, config_or_config_fn: Any, config_schema: Any, where:
     if present is NO_DEFAULT:
         return given
     return ConfigMapping(Fixed(given), then=present)
+
+
+def open_schema(definition: Any) -> Any:
+    """Return the schema of a run's config for an op, resource or logger, None where it is fixed."""
+    if isinstance(definition.preset_config, ConfigMapping):
+        return definition.preset_config.config_schema
+    return definition.config_schema if definition.preset_config is NO_DEFAULT else None

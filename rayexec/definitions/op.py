@@ -71,6 +71,11 @@ class OpDefinition(ByReference, Invocable):
         """Return the inputs in the order of a call's positional arguments."""
         return tuple(self.ins)
 
+    def positional_inputs(self) -> tuple[str, ...]:
+        """Return the inputs with an order: parameters, and a single one without a parameter."""
+        named = self.parameters.inputs
+        return named if len(self.ins) > len(named) + 1 else self.input_names()
+
     @property
     def is_dynamic(self) -> bool:
         """Whether any output is dynamic."""
@@ -166,7 +171,8 @@ def op(
         where = f"op {label!r}"
         annotations = annotations_of(fn)
         parameters, inputs = read_signature(fn, where, ins, annotations)
-        _check_settings(where, retry_policy, timeout, required_resource_keys)
+        _check_settings(where, retry_policy, timeout)
+        keys = _resource_keys(where, required_resource_keys, parameters)
         check_version(code_version, where, cache=cache)
         all_tags = normalize_tags(tags, where)
         priority(all_tags, where)
@@ -174,14 +180,14 @@ def op(
             name=label,
             fn=fn,
             ins=inputs,
-            outs=read_outputs(where, out, annotations.get("return", Any)),
+            outs=read_outputs(where, out, fn, annotations.get("return", Any)),
             parameters=parameters,
             description=description or inspect.getdoc(fn),
             config_schema=_config_schema(fn, where, parameters, annotations, config_schema),
-            required_resource_keys=frozenset([*required_resource_keys, *parameters.resources]),
+            required_resource_keys=keys,
             tags=all_tags,
             retry_policy=retry_policy,
-            pool=Pool(pool) if isinstance(pool, str) else pool,
+            pool=_pool(where, pool, all_tags),
             code_version=code_version,
             ray_options=_requested(where, ray_options),
             timeout=None if timeout is None else as_time_limit(timeout),
@@ -199,7 +205,7 @@ def op(
     return decorate(fn)
 
 
-def _check_settings(where: str, retry_policy: Any, timeout: Any, resource_keys: Any) -> None:
+def _check_settings(where: str, retry_policy: Any, timeout: Any) -> None:
     if retry_policy is not None and not isinstance(retry_policy, RetryPolicy):
         raise DefinitionError(
             f"{where}: retry_policy must be a RetryPolicy, got {type(retry_policy).__name__}."
@@ -209,10 +215,34 @@ def _check_settings(where: str, retry_policy: Any, timeout: Any, resource_keys: 
             as_time_limit(timeout)
         except ValueError as problem:
             raise DefinitionError(f"{where}: timeout {problem}.") from None
-    if isinstance(resource_keys, str):
+
+
+def _resource_keys(where: str, declared: Any, parameters: Parameters) -> frozenset[str]:
+    if isinstance(declared, str):
         raise DefinitionError(
-            f"{where}: required_resource_keys is a set of keys: {{{resource_keys!r}}}."
+            f"{where}: required_resource_keys is a set of keys: {{{declared!r}}}."
         )
+    keys = frozenset(declared or ())
+    for key in keys:
+        if not isinstance(key, str):
+            raise DefinitionError(f"{where}: resource keys are strings, got {key!r}.")
+    if keys and parameters.resources:
+        raise DefinitionError(
+            f"{where}: it takes resource {parameters.resources[0]!r} as a parameter, and has "
+            f"required_resource_keys too: take all as parameters, or none."
+        )
+    return keys | frozenset(parameters.resources)
+
+
+def _pool(where: str, pool: str | Pool | None, tags: Mapping[str, str]) -> Pool | None:
+    made = Pool(pool) if isinstance(pool, str) else pool
+    key = tags.get("dagster/concurrency_key")
+    if made is not None and key not in (None, made.name):
+        raise DefinitionError(
+            f"{where}: its pool is {made.name!r}, and its tag dagster/concurrency_key is {key!r}: "
+            f"name one of them."
+        )
+    return made
 
 
 def _config_schema(

@@ -10,7 +10,7 @@ from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.type_resolution import ANY, resolve_type
 from rayexec.definitions.types import DagsterType
 from rayexec.errors import DefinitionError
-from rayexec.names import MAPPING_KEY
+from rayexec.names import check_name
 
 __all__ = [
     "NO_DEFAULT",
@@ -59,6 +59,13 @@ def _check_default(kind: DagsterType, value: Any) -> None:
             raise DefinitionError(f"the default of an input is wrong: {wrong}.")
 
 
+def _check_metadata(metadata: Any) -> None:
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise DefinitionError(
+            f"metadata is a mapping of names to values, got {type(metadata).__name__}."
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class In:
     """An input of an op: its type, and the default if nothing is connected.
@@ -77,6 +84,7 @@ class In:
     input_manager_key: str | None = None
 
     def __post_init__(self) -> None:
+        _check_metadata(self.metadata)
         object.__setattr__(self, "dagster_type", _declared_type(self.dagster_type))
         if self.default_value is not NO_DEFAULT:
             _check_default(self.type, self.default_value)
@@ -110,6 +118,7 @@ class Out:
     code_version: str | None = None
 
     def __post_init__(self) -> None:
+        _check_metadata(self.metadata)
         object.__setattr__(self, "dagster_type", _declared_type(self.dagster_type))
 
     @property
@@ -190,11 +199,7 @@ class DynamicOutput(Generic[T]):
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.mapping_key, str) or not MAPPING_KEY.match(self.mapping_key):
-            raise DefinitionError(
-                f"{self.mapping_key!r} is not a valid mapping key: use letters, digits and "
-                f"underscores only."
-            )
+        check_name(self.mapping_key, "a mapping key")
         _check_yielded(self)
 
 

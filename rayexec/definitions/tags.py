@@ -33,10 +33,16 @@ def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]
             continue
         try:
             normal[key] = json.dumps(value)
+            is_same = json.loads(normal[key]) == value
         except (TypeError, ValueError):
             raise DefinitionError(
                 f"{where}: tag {key!r} holds a {type(value).__name__}; use a string."
             ) from None
+        if not is_same:
+            raise DefinitionError(
+                f"{where}: tag {key!r} holds {value!r}, which reads as {normal[key]} from JSON and "
+                f"so would change; use a string, or data that JSON has."
+            )
     return normal
 
 

@@ -333,17 +333,9 @@ class Flattening:
         identity = (id(op), tuple(map(id, hooks)), id(policy))
         index = self._template_indices.get(identity)
         if index is None:
-            _check_resource_keys(op)
             index = self._template_indices[identity] = len(self._templates)
             self._templates.append(Template(op, hooks, policy))
         return index
-
-
-def _check_resource_keys(op: OpDefinition) -> None:
-    # The resources themselves are checked when a run starts, since the run may add some.
-    for key in op.resource_keys:
-        if not isinstance(key, str):
-            raise DefinitionError(f"op {op.name!r}: resource keys are strings, got {key!r}.")
 
 
 def _source_of(binding: Binding, made: Mapping[NodeOutput, NodeSource]) -> Any:

@@ -33,6 +33,8 @@ def select(clauses: Sequence[str], parents: Mapping[str, Collection[str]]) -> fr
             f"An op selection is a list of clauses, not the string {clauses!r}: write {example}.",
             clause=clauses,
         )
+    if not isinstance(clauses, Iterable):
+        raise SelectionError(f"An op selection is a list of clauses, got {clauses!r}.")
     if not clauses or (
         len(clauses) == 1 and isinstance(clauses[0], str) and clauses[0].strip() == "*"
     ):

@@ -55,12 +55,12 @@ def test_parameters_are_told_apart() -> None:
     class Settings(Config):
         n: int = 1
 
-    @op(ins={"start": In(Nothing)}, required_resource_keys={"more"})
+    @op(ins={"start": In(Nothing)})
     def everything(context: OpExecutionContext, x: int, config: Settings, client: Client) -> None:
         pass
 
     assert everything.input_names() == ("x", "start")
-    assert everything.required_resource_keys == {"client", "more"}
+    assert everything.required_resource_keys == {"client"}
     assert everything.config_schema is Settings
     assert everything.outs["result"].type.is_nothing
 
@@ -127,7 +127,7 @@ declare: Any = op  # for declarations that type checkers would not let through
             lambda: declare(ins={"nn": In()})(body),
             r"op 'body': ins names 'nn'.*not a parameter.*Did you mean 'n'\?",
         ),
-        (lambda: declare(ins={"n": int})(body), "op 'body': ins must map names to In, got type"),
+        (lambda: declare(ins={"n": int})(body), "op 'body': ins\\['n'\\] must be an In, got int"),
         (
             lambda: declare(ins={"n": In(Nothing)})(body),
             "op 'body': input 'n' is Nothing, which passes no value",
@@ -221,7 +221,7 @@ def test_dynamic_outputs_are_declared() -> None:
         def undeclared() -> Iterator[DynamicOutput[int]]:
             yield DynamicOutput(1, "a")
 
-    with pytest.raises(DefinitionError, match="'a b' is not a valid mapping key"):
+    with pytest.raises(DefinitionError, match="'a b' is not a valid name for a mapping key"):
         DynamicOutput(1, "a b")
 
 

@@ -99,10 +99,18 @@ _TYPE, _OUTPUT = "DagsterTypeCheckDidNotPass", "DagsterInvariantViolationError"
         (
             bad_key,
             "DagsterInvalidDefinitionError",
-            "'2001-01' is not a valid mapping key: use letters, digits and underscores only.",
+            "'2001-01' is not a valid name for a mapping key",
         ),
-        (key_with_a_line_end, "DagsterInvalidDefinitionError", r"'a\n' is not a valid mapping key"),
-        (key_of_another_type, "DagsterInvalidDefinitionError", "5 is not a valid mapping key"),
+        (
+            key_with_a_line_end,
+            "DagsterInvalidDefinitionError",
+            r"'a\n' is not a valid name for a mapping key",
+        ),
+        (
+            key_of_another_type,
+            "DagsterInvalidDefinitionError",
+            "5 is not a valid name for a mapping key",
+        ),
         (gives_up, "OSError", "the disk is gone"),
         (
             wrong_type,

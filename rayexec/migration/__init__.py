@@ -1,0 +1,1 @@
+"""Files that import Dagster: their names looked up one by one, without running them."""
