@@ -345,9 +345,7 @@ class _Resolver:
             fields = self._mapping(
                 {"config": entry} if isinstance(entry, ResourceClass) else entry, path
             )
-            for other in fields:
-                if other != "config":
-                    self.problem((*path, str(other)), "unknown key. Expected: config")
+            self._check_keys(fields, ("config",), path)
             config = fields.get("config", MISSING)
             if config is MISSING and key not in needed:
                 continue
@@ -369,9 +367,7 @@ class _Resolver:
             definition = self._job.logger_defs.get(name)
             if definition is not None:
                 fields = self._mapping(entry, path)
-                for other in fields:
-                    if other != "config":
-                        self.problem((*path, str(other)), "unknown key. Expected: config")
+                self._check_keys(fields, ("config",), path)
                 value = self._config(
                     definition, fields.get("config", MISSING), (*path, "config"), f"logger {name!r}"
                 )
