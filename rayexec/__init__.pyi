@@ -19,6 +19,7 @@ from rayexec.definitions.configurable_resource import ConfigurableResource as Co
 from rayexec.definitions.configurable_resource import (
     ConfigurableResourceFactory as ConfigurableResourceFactory,
 )
+from rayexec.definitions.configured import configured as configured
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
 from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
@@ -55,8 +56,8 @@ from rayexec.definitions.io_manager import io_manager as io_manager
 from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
 from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
 from rayexec.definitions.logger import logger as logger
+from rayexec.definitions.mapping import ConfigMapping as ConfigMapping
 from rayexec.definitions.mapping import config_mapping as config_mapping
-from rayexec.definitions.mapping import configured as configured
 from rayexec.definitions.metadata import BoolMetadataValue as BoolMetadataValue
 from rayexec.definitions.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
 from rayexec.definitions.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue
