@@ -19,6 +19,7 @@ from rayexec.definitions.configurable_resource import ConfigurableResource as Co
 from rayexec.definitions.configurable_resource import (
     ConfigurableResourceFactory as ConfigurableResourceFactory,
 )
+from rayexec.definitions.configured import configured as configured
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
 from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
@@ -39,8 +40,6 @@ from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
 from rayexec.definitions.io_contexts import InputContext as InputContext
 from rayexec.definitions.io_contexts import OutputContext as OutputContext
-from rayexec.definitions.io_contexts import build_input_context as build_input_context
-from rayexec.definitions.io_contexts import build_output_context as build_output_context
 from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
 from rayexec.definitions.io_manager import (
     ConfigurableIOManagerFactory as ConfigurableIOManagerFactory,
@@ -57,8 +56,8 @@ from rayexec.definitions.io_manager import io_manager as io_manager
 from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
 from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
 from rayexec.definitions.logger import logger as logger
+from rayexec.definitions.mapping import ConfigMapping as ConfigMapping
 from rayexec.definitions.mapping import config_mapping as config_mapping
-from rayexec.definitions.mapping import configured as configured
 from rayexec.definitions.metadata import BoolMetadataValue as BoolMetadataValue
 from rayexec.definitions.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
 from rayexec.definitions.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue
@@ -152,6 +151,8 @@ from rayexec.definitions.user_events import ExpectationResult as ExpectationResu
 from rayexec.direct.built_contexts import build_hook_context as build_hook_context
 from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
 from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
+from rayexec.direct.built_io_contexts import build_input_context as build_input_context
+from rayexec.direct.built_io_contexts import build_output_context as build_output_context
 from rayexec.direct.op_context import build_op_context as build_op_context
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
