@@ -2,7 +2,7 @@
 
 # The public names of rayexec, and the module that defines each of them. Type checkers read this
 # file, and so does rayexec/__init__.py: it loads a name at its first use. A line has one of the
-# forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`.
+# forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`; the first may be in parentheses.
 
 from rayexec._version import __version__ as __version__
 from rayexec.config.document import RunConfig as RunConfig
@@ -11,6 +11,13 @@ from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
 from rayexec.definitions.config_models import EnvVar as EnvVar
 from rayexec.definitions.config_models import PermissiveConfig as PermissiveConfig
+from rayexec.definitions.configurable_resource import (
+    ConfigurableLegacyResourceAdapter as ConfigurableLegacyResourceAdapter,
+)
+from rayexec.definitions.configurable_resource import ConfigurableResource as ConfigurableResource
+from rayexec.definitions.configurable_resource import (
+    ConfigurableResourceFactory as ConfigurableResourceFactory,
+)
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
 from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
@@ -22,6 +29,7 @@ from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinitio
 from rayexec.definitions.executor import in_process_executor as in_process_executor
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
 from rayexec.definitions.executor import ray_executor as ray_executor
+from rayexec.definitions.fields_resource import ResourceDependency as ResourceDependency
 from rayexec.definitions.hook_context import HookContext as HookContext
 from rayexec.definitions.hooks import HookDefinition as HookDefinition
 from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
@@ -77,9 +85,12 @@ from rayexec.definitions.ports import Output as Output
 from rayexec.definitions.python_logger import get_dagster_logger as get_dagster_logger
 from rayexec.definitions.ray_options import RayOptions as RayOptions
 from rayexec.definitions.relative_path import file_relative_path as file_relative_path
-from rayexec.definitions.resource import ConfigurableResource as ConfigurableResource
+from rayexec.definitions.resource import (
+    IAttachDifferentObjectToOpContext as IAttachDifferentObjectToOpContext,
+)
 from rayexec.definitions.resource import ResourceDefinition as ResourceDefinition
 from rayexec.definitions.resource import ResourceParam as ResourceParam
+from rayexec.definitions.resource import make_values_resource as make_values_resource
 from rayexec.definitions.resource import resource as resource
 from rayexec.definitions.retry import Backoff as Backoff
 from rayexec.definitions.retry import Failure as Failure
@@ -285,7 +296,6 @@ class FilePathMapping(Any): ...
 class FreshnessPolicy(Any): ...
 class FunctionComponent(Any): ...
 class HourlyPartitionsDefinition(Any): ...
-class IAttachDifferentObjectToOpContext(Any): ...
 class IdentityPartitionMapping(Any): ...
 class InitExecutorContext(Any): ...
 class Injected(Any): ...

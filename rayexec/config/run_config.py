@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.config.config_paths import OpenInputs, config_path, open_schema
+from rayexec.config.config_paths import OpenInputs, config_path
 from rayexec.config.definition_config import Configurable, resolve_config
 from rayexec.config.document import merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
@@ -14,9 +14,10 @@ from rayexec.config.input_values import BadInputError, load_input
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.mapping import open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
-from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
+from rayexec.definitions.resource import ResourceClass, ResourceDefinition
 from rayexec.definitions.schemas.schema import MISSING, describe, is_required
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
@@ -56,11 +57,14 @@ def resolve_run_config(
     ops: Mapping[str, OpDefinition],
     open_inputs: OpenInputs,
     input_values: Mapping[str, Any] | None = None,
-    resources: Mapping[str, ResourceDefinition] | None = None,
+    resources: Mapping[str, ResourceDefinition],
+    needed: Set[str],
     ignore_execution: bool = False,
 ) -> ResolvedConfig:
     """Return the config of one run; raises ConfigError with every problem.
 
+    ``resources`` are all of the run, and ``needed`` the keys of those that its steps use; any other
+    resource may lack its config.
     ``ops`` are the selected ops by path, ``open_inputs`` the inputs without a selected source.
     Config of unselected ops has no effect. ``ignore_execution`` skips the ``execution`` section.
     """
@@ -75,8 +79,7 @@ def resolve_run_config(
     resolver.nodes(job.graph, document.get("ops"), "", ())
     resolver.job_inputs(document.get("inputs"))
     resolver.unmentioned()
-    resources = {**job.resource_defs, **(resources or {})}
-    resource_config = resolver.resources(resources, document.get("resources"))
+    resource_config = resolver.resources(resources, needed, document.get("resources"))
     log_level, loggers, has_console = resolver.loggers(document.get("loggers"))
     settings = ExecutionSettings(engine="in_process", max_concurrent=1)
     if not ignore_execution:
@@ -252,9 +255,9 @@ class _Resolver:
                     )
 
     def resources(
-        self, definitions: Mapping[str, ResourceDefinition], section: Any
+        self, definitions: Mapping[str, ResourceDefinition], needed: Set[str], section: Any
     ) -> dict[str, Any]:
-        """Read the ``resources`` section; return the config of each resource by key."""
+        """Read the ``resources`` section; return the config of needed resources by key."""
         given = self._mapping(section, ("resources",))
         for key in given:
             if key not in definitions:
@@ -268,14 +271,15 @@ class _Resolver:
             path = ("resources", key)
             entry = given.get(key)
             fields = self._mapping(
-                {"config": entry} if isinstance(entry, ConfigurableResource) else entry, path
+                {"config": entry} if isinstance(entry, ResourceClass) else entry, path
             )
             for other in fields:
                 if other != "config":
                     self.problem((*path, str(other)), "unknown key. Expected: config")
-            value = self._config(
-                definition, fields.get("config", MISSING), (*path, "config"), f"resource {key!r}"
-            )
+            config = fields.get("config", MISSING)
+            if config is MISSING and key not in needed:
+                continue
+            value = self._config(definition, config, (*path, "config"), f"resource {key!r}")
             resolved[key] = None if value is MISSING else value
         return resolved
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rayexec.config.config_paths import OpenInputs, config_path, open_schema
+from rayexec.config.config_paths import OpenInputs, config_path
 from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.mapping import open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.schemas.schema import is_required, scaffold
 from rayexec.definitions.type_loaders import DagsterTypeLoader, PlainLoader

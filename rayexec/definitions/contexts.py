@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn
 
+from typing_extensions import Self
+
 from rayexec.definitions.called_op import CalledOp
-from rayexec.definitions.config_models import as_data
+from rayexec.definitions.config_models import FieldValues, as_data
 from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.node_handle import NodeHandle
@@ -138,6 +141,13 @@ class OpExecutionContext:
         if self._run is None:
             self._run = OwnRunInfo(self._given_run)
         return self._run
+
+    dagster_run = property(lambda self: self.run, doc="Dagster's older name of ``run``.")
+
+    @property
+    def op_execution_context(self) -> OpExecutionContext:
+        """The context itself, for functions that take contexts of several kinds."""
+        return self
 
     @property
     def run_id(self) -> str:
@@ -307,9 +317,46 @@ class InitResourceContext:
         resource_config: Any = None,
         resources: Resources | None = None,
         run: RunInfo | None = None,
+        resource_def: Any = None,
+        instance: Any = None,
     ) -> None:
-        self.resource_config = fresh(resource_config)
+        #: The config as the run has it, for the definition of the resource.
+        self.given_config = resource_config
+        self.resource_config = _shown_config(resource_config)
         self.resources = resources or NO_RESOURCES
         self.run: RunInfo | None = None if run is None else OwnRunInfo(run)
         self.run_id = run.run_id if run is not None else None
         self.log = StepLog()
+        self._resource_def = resource_def
+        self._instance = instance
+
+    @property
+    def resource_def(self) -> Any:
+        """The definition of the resource."""
+        return self._resource_def
+
+    @property
+    def instance(self) -> Any:
+        """The instance given to a context for tests; None in a run."""
+        return self._instance
+
+    @property
+    def dagster_run(self) -> RunInfo | None:
+        """The facts of the run; None outside of one."""
+        return self.run
+
+    @property
+    def log_manager(self) -> StepLog:
+        """The log of the opening."""
+        return self.log
+
+    def replace_config(self, config: Any) -> Self:
+        """Return a copy with other config."""
+        changed = copy.copy(self)
+        changed.given_config = config
+        changed.resource_config = _shown_config(config)
+        return changed
+
+
+def _shown_config(given: Any) -> Any:
+    return given.as_config() if isinstance(given, FieldValues) else fresh(given)

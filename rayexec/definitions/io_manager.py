@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+from rayexec.definitions.configurable_resource import ConfigurableResource
 from rayexec.definitions.ports import Out
-from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition, ResourceScope
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 
 if TYPE_CHECKING:
     from rayexec.definitions.io_contexts import InputContext, OutputContext
@@ -116,8 +117,8 @@ def io_manager(
         return IOManagerDefinition(
             fn,
             config_schema,
-            frozenset(required_resource_keys),
             description or inspect.getdoc(fn),
+            frozenset(required_resource_keys),
             scope=scope,
         )
 
@@ -149,7 +150,7 @@ def input_manager(
 
     def decorate(fn: Callable[..., Any]) -> InputManagerDefinition:
         return InputManagerDefinition(
-            fn, config_schema, frozenset(required_resource_keys), description or inspect.getdoc(fn)
+            fn, config_schema, description or inspect.getdoc(fn), frozenset(required_resource_keys)
         )
 
     return decorate if fn is None else decorate(fn)

@@ -9,11 +9,12 @@ from typing import Any, overload
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.types import annotations_of, is_subclass
 from rayexec.errors import DefinitionError
 
-__all__ = ["ConfigMapping", "config_mapping", "configured"]
+__all__ = ["ConfigMapping", "config_mapping", "configured", "open_schema"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,3 +67,10 @@ def configured(
         return definition.configured(mapping)
 
     return decorate
+
+
+def open_schema(definition: OpDefinition | ResourceDefinition) -> Any:
+    """Return the schema of a run's config for an op or resource, None where it is fixed."""
+    if isinstance(definition.preset_config, ConfigMapping):
+        return definition.preset_config.config_schema
+    return definition.config_schema if definition.preset_config is NO_DEFAULT else None

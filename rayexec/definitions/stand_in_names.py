@@ -140,7 +140,7 @@ TOPICS = (
         """
             AssetRecordsFilter ConfigurableLegacyIOManagerAdapter DagsterLibraryRegistry
             EventLogRecord EventRecordsFilter EventRecordsResult
-            IAttachDifferentObjectToOpContext MigrateIOStorageResult PaginatedResults
+            MigrateIOStorageResult PaginatedResults
             RunShardedEventsCursor RunStatusChangeRecordsFilter build_reconstructable_job
             deserialize_value migrate_io_storage raise_execution_interrupts serialize_value
         """,
@@ -163,7 +163,7 @@ _ACTIONS = """
 
 #: Classes that share subclasses with classes of other packages, whose metaclass they must bear.
 _MIXINS = """
-    Component DefinitionsComponent FunctionComponent IAttachDifferentObjectToOpContext Model
+    Component DefinitionsComponent FunctionComponent Model
     PythonScriptComponent Resolvable Scaffolder SqlComponent StateBackedComponent
     TemplatedSqlComponent UvRunComponent
 """

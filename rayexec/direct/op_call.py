@@ -110,7 +110,7 @@ class _Call:
             if op.parameters.config is not None:
                 arguments[op.parameters.config] = context.config_argument
             for key in op.parameters.resources:
-                arguments[key] = getattr(context.resources, key)
+                arguments[key] = context.resources.original(key)
             result = op.fn(*(() if op.parameters.context is None else (context,)), **arguments)
             if inspect.isgenerator(result):
                 return self._items(result)

@@ -13,10 +13,12 @@ from rayexec.config.execution_settings import check_overrides
 from rayexec.config.masking import MASKED, masked_env_vars
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config_models import as_data
+from rayexec.definitions.fields_resource import resource_definition
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
-from rayexec.definitions.resource import ResourceDefinition, ResourceScope, resource_definition
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope
+from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.surroundings import RunInfo
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.engine.base import Engine
@@ -43,6 +45,7 @@ from rayexec.execute.termination import Terminated, Termination
 from rayexec.names import RUN_ID, nearest
 from rayexec.plan import Plan, compile_job
 from rayexec.run.spec import RunSpec
+from rayexec.run.used_resources import used_resources
 
 __all__ = ["execute_in_process", "execute_job", "prepare", "validate_run_config"]
 
@@ -149,7 +152,6 @@ def execute_job(
                     parent.record.run_config,
                     spec,
                     input_values=input_values,
-                    resources=resources,
                 )
             previous_run = parent.with_other_config(previous_run, changes)
         spec = replace(spec, previous_run=previous_run)
@@ -191,8 +193,9 @@ def prepare(
                 f"{', '.join(job.graph.inputs) or 'none'}.{nearest(name, job.graph.inputs)}"
             )
     plan = compile_job(job, op_selection)
-    added = {key: resource_definition(each) for key, each in (resources or {}).items()}
-    all_resources: dict[str, ResourceDefinition] = {**job.resource_defs, **added}
+    all_resources = dict(job.resource_defs)
+    all_resources |= {key: resource_definition(each) for key, each in (resources or {}).items()}
+    all_resources = bind_resources(all_resources, f"job {job.name!r}")
     _check_resources(plan, all_resources)
     config = resolve_run_config(
         job,
@@ -200,7 +203,8 @@ def prepare(
         ops=plan.ops_by_key,
         open_inputs=plan.open_inputs,
         input_values=input_values,
-        resources=added,
+        resources=all_resources,
+        needed=used_resources(plan, all_resources),
         ignore_execution=ignore_execution,
     )
     if not ignore_execution and (masked := masked_env_vars(config.document)):
@@ -248,11 +252,6 @@ def _check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) ->
                 f"hook {hook.name!r} requires resource {key!r}"
                 for key in sorted(hook.required_resource_keys - set(resources))
             ]
-    for key, definition in resources.items():
-        problems += [
-            f"resource {key!r} requires resource {each!r}"
-            for each in sorted(definition.required_resource_keys - set(resources))
-        ]
     if problems:
         listed = "; ".join(dict.fromkeys(problems))
         raise DefinitionError(

@@ -312,7 +312,7 @@ class _Attempt:
         if parameters.config is not None:
             arguments[parameters.config] = call.config
         for key in parameters.resources:
-            arguments[key] = getattr(self._resources, key)
+            arguments[key] = self._resources.original(key)
         positional = () if parameters.context is None else (self._make_context(),)
         self._executor.guard.end_child()  # of a child that opening a resource forked
         result = op.fn(*positional, **arguments)
