@@ -12,9 +12,11 @@ from rayexec.definitions.graph import GraphDefinition, compose
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
 from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.retry import RetryPolicy
+from rayexec.definitions.stand_ins import StandIn
 from rayexec.definitions.tags import normalize_tags
 from rayexec.definitions.wiring import wire
 from rayexec.errors import DefinitionError, MisuseError
@@ -32,9 +34,10 @@ __all__ = ["Graph", "Job", "graph", "job", "reconstructable", "to_job"]
 class Job(JobDefinition):
     """A job to run, made by ``@job`` or by ``to_job`` of a graph."""
 
-    def __post_init__(self, partitions_def: Any) -> None:
-        super().__post_init__(partitions_def)
-        if self.config is not None and not isinstance(self.config, (Mapping, ConfigMapping)):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        kinds = (Mapping, ConfigMapping, StandIn)
+        if self.config is not None and not isinstance(self.config, kinds):
             from rayexec.config.document import RunConfig
 
             if not isinstance(self.config, RunConfig):
@@ -42,6 +45,22 @@ class Job(JobDefinition):
                     f"job {self.name!r}: config must be a mapping, a RunConfig or what "
                     f"@config_mapping makes, got {type(self.config).__name__}."
                 )
+
+    def with_executor_def(self, executor_def: ExecutorDefinition) -> Job:
+        """Return a copy with another executor."""
+        return replace(self, executor_def=executor_def)
+
+    def with_logger_defs(self, logger_defs: Mapping[str, LoggerDefinition]) -> Job:
+        """Return a copy with other loggers."""
+        return replace(self, logger_defs=logger_defs)
+
+    def with_metadata(self, metadata: Mapping[str, Any]) -> Job:
+        """Return a copy with other metadata."""
+        return replace(self, metadata=metadata)
+
+    def with_top_level_resources(self, resource_defs: Mapping[str, Any]) -> Job:
+        """Return a copy with more resources; those of the job win."""
+        return replace(self, resource_defs={**resource_defs, **self.resource_defs})
 
     def get_subset(self, *, op_selection: Iterable[str] | None = None) -> Job:
         """Return a copy whose runs have only the ops of a selection; raises SelectionError."""
@@ -137,11 +156,16 @@ class Graph(GraphDefinition):
         input_mappings: Sequence[InputMapping] | None = None,
         output_mappings: Sequence[OutputMapping] | None = None,
         tags: Mapping[str, Any] | None = None,
+        **wired: Any,
     ) -> None:
         label = check_name(name, "a graph")
-        wiring = wire(label, node_defs, dependencies, input_mappings, output_mappings)
-        self._wire(
-            label, wiring, description=description, tags=normalize_tags(tags, f"graph {label!r}")
+        if "nodes" not in wired:  # those of a body, or of a copy
+            wired |= wire(label, node_defs, dependencies, input_mappings, output_mappings)._asdict()
+        super().__init__(
+            name=label,
+            description=description,
+            tags=normalize_tags(tags, f"graph {label!r}"),
+            **wired,
         )
 
     def pending(self) -> CalledGraph:

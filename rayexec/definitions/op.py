@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
-from rayexec.definitions.concurrency import Pool
+from rayexec.definitions.compute_functions import function_of, parameters_of
+from rayexec.definitions.concurrency import Pool, pool_of
 from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.fresh_data import ReadOnlyDict
 from rayexec.definitions.handles import Level
 from rayexec.definitions.invocation import Invocable, PendingInvocation
-from rayexec.definitions.op_signature import Parameters, read_outputs, read_signature
+from rayexec.definitions.op_signature import Parameters, check_ports, read_outputs, read_signature
+from rayexec.definitions.port_definitions import InputDefinition, OutputDefinition
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, In, Out
 from rayexec.definitions.ray_options import RayOptions
 from rayexec.definitions.ray_options import ray_options as as_ray_options
@@ -28,12 +30,13 @@ from rayexec.names import check_name
 __all__ = ["OpDefinition", "op"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class OpDefinition(ByReference, Invocable):
     """An op: a function with its inputs, outputs and settings.
 
     A call in the body of a graph or job makes a node. Any other call, as in a unit test, runs the
-    function.
+    function. ``@op`` makes one of a function whose parameters are the inputs; this class takes a
+    ``compute_fn`` of a context and a dict of inputs.
     """
 
     name: str
@@ -57,13 +60,48 @@ class OpDefinition(ByReference, Invocable):
     #: The required resources, and those of the types of inputs and outputs.
     resource_keys: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        for name in ("ins", "outs", "tags"):  # contexts show them to steps
-            object.__setattr__(self, name, ReadOnlyDict(getattr(self, name)))
-        kinds = [*(each.type for each in self.ins.values())]
-        kinds += [each.type for each in self.outs.values()]
-        keys = self.required_resource_keys.union(*(kind.resource_keys for kind in kinds))
-        object.__setattr__(self, "resource_keys", keys)
+    def __init__(
+        self,
+        compute_fn: Callable[..., Any] | None = None,
+        name: str = "",
+        ins: Mapping[str, In] | None = None,
+        outs: Mapping[str, Out] | None = None,
+        *,
+        fn: Callable[..., Any] | None = None,
+        parameters: Parameters | None = None,
+        tags: Mapping[str, Any] | None = None,
+        required_resource_keys: Iterable[str] | None = None,
+        pool: str | Pool | None = None,
+        ray_options: RayOptions | None = None,
+        **settings: Any,
+    ) -> None:
+        label = check_name(name, "an op")
+        where = f"op {label!r}"
+        ins, outs = dict(ins or {}), {"result": Out()} if outs is None else dict(outs)
+        if fn is None or parameters is None:
+            if not callable(compute_fn):
+                raise DefinitionError(f"{where}: compute_fn is a function, got {compute_fn!r}.")
+            check_ports(where, ins, outs)
+            fn, parameters = function_of(compute_fn), parameters_of(ins)
+        unknown = settings.keys() - _DEFAULTS.keys()
+        if unknown:
+            raise TypeError(f"OpDefinition takes no {', '.join(sorted(unknown))}")
+        all_tags = normalize_tags(tags, where)
+        types = [*(port.type for port in ins.values()), *(port.type for port in outs.values())]
+        required = frozenset(required_resource_keys or ())
+        vars(self).update(
+            _DEFAULTS | settings,
+            name=label,
+            fn=fn,
+            ins=ReadOnlyDict(ins),  # contexts show these to steps
+            outs=ReadOnlyDict(outs),
+            tags=ReadOnlyDict(all_tags),
+            parameters=parameters,
+            required_resource_keys=required,
+            resource_keys=required.union(*(kind.resource_keys for kind in types)),
+            pool=pool_of(where, pool, all_tags),
+            ray_options=ray_options or RayOptions(),
+        )
 
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""
@@ -73,6 +111,39 @@ class OpDefinition(ByReference, Invocable):
         """Return the inputs with an order: parameters, and a single one without a parameter."""
         named = self.parameters.inputs
         return named if len(self.ins) > len(named) + 1 else self.input_names()
+
+    @property
+    def input_defs(self) -> Sequence[InputDefinition]:
+        """The inputs with their names, in order."""
+        return [
+            InputDefinition(
+                name,
+                port.type,
+                port.description,
+                port.has_default_value,
+                port.default_value if port.has_default_value else None,
+                port.metadata,
+                port.input_manager_key,
+            )
+            for name, port in self.ins.items()
+        ]
+
+    @property
+    def output_defs(self) -> Sequence[OutputDefinition]:
+        """The outputs with their names, in order."""
+        return [
+            OutputDefinition(
+                name,
+                port.type,
+                port.description,
+                port.is_required,
+                port.is_dynamic,
+                port.io_manager_key,
+                port.metadata,
+                port.code_version,
+            )
+            for name, port in self.outs.items()
+        ]
 
     @property
     def is_dynamic(self) -> bool:
@@ -100,6 +171,11 @@ class OpDefinition(ByReference, Invocable):
     ) -> Any:
         """Run the function on plain values, as in a unit test."""
         return direct_calls().call_op(pending, args, kwargs)
+
+
+_DEFAULTS = {
+    each.name: each.default for each in fields(OpDefinition) if each.default is not MISSING
+}
 
 
 @overload
@@ -173,7 +249,7 @@ def op(
             required_resource_keys=keys,
             tags=all_tags,
             retry_policy=retry_policy,
-            pool=_pool(where, pool, all_tags),
+            pool=pool,
             code_version=code_version,
             ray_options=_requested(where, ray_options),
             timeout=None if timeout is None else as_time_limit(timeout),
@@ -218,17 +294,6 @@ def _resource_keys(where: str, declared: Any, parameters: Parameters) -> frozens
             f"required_resource_keys too: take all as parameters, or none."
         )
     return keys | frozenset(parameters.resources)
-
-
-def _pool(where: str, pool: str | Pool | None, tags: Mapping[str, str]) -> Pool | None:
-    made = Pool(pool) if isinstance(pool, str) else pool
-    key = tags.get("dagster/concurrency_key")
-    if made is not None and key not in (None, made.name):
-        raise DefinitionError(
-            f"{where}: its pool is {made.name!r}, and its tag dagster/concurrency_key is {key!r}: "
-            f"name one of them."
-        )
-    return made
 
 
 def _config_schema(

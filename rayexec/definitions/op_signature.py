@@ -15,7 +15,14 @@ from rayexec.definitions.types import Nothing, is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
-__all__ = ["Parameters", "Signature", "read_outputs", "read_signature", "wrong_context"]
+__all__ = [
+    "Parameters",
+    "Signature",
+    "check_ports",
+    "read_outputs",
+    "read_signature",
+    "wrong_context",
+]
 
 _CONTEXT_NAMES = frozenset({"context", "_context", "_", "__"})
 _GENERATORS = frozenset(
@@ -129,6 +136,16 @@ def _config_parameter(where: str, annotation: Any) -> str:
             f"subclass of rayexec.Config, or give the input another name."
         )
     return "config"
+
+
+def check_ports(where: str, ins: Mapping[str, Any], outs: Mapping[str, Any]) -> None:
+    """Raise DefinitionError for an input that is no In, or an output that is no Out."""
+    for name, declared in ins.items():
+        _check_is_in(where, check_name(name, f"an input of {where}", allowed="config"), declared)
+    for name, declared in outs.items():
+        check_name(name, f"an output of {where}")
+        if not isinstance(declared, Out):
+            raise DefinitionError(f"{where}: outs[{name!r}] must be an Out, got {declared!r}.")
 
 
 def _check_context(where: str, name: str, annotation: Any) -> None:
