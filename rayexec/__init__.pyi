@@ -6,6 +6,7 @@
 
 from rayexec._version import __version__ as __version__
 from rayexec.config.document import RunConfig as RunConfig
+from rayexec.definitions import definitions as definitions
 from rayexec.definitions.asset_key import AssetKey as AssetKey
 from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
@@ -41,7 +42,14 @@ from rayexec.definitions.io_contexts import OutputContext as OutputContext
 from rayexec.definitions.io_contexts import build_input_context as build_input_context
 from rayexec.definitions.io_contexts import build_output_context as build_output_context
 from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
+from rayexec.definitions.io_manager import (
+    ConfigurableIOManagerFactory as ConfigurableIOManagerFactory,
+)
+from rayexec.definitions.io_manager import (
+    ConfigurableLegacyIOManagerAdapter as ConfigurableLegacyIOManagerAdapter,
+)
 from rayexec.definitions.io_manager import InputManager as InputManager
+from rayexec.definitions.io_manager import InputManagerDefinition as InputManagerDefinition
 from rayexec.definitions.io_manager import IOManager as IOManager
 from rayexec.definitions.io_manager import IOManagerDefinition as IOManagerDefinition
 from rayexec.definitions.io_manager import input_manager as input_manager
@@ -213,6 +221,28 @@ from rayexec.execute import validate_run_config as validate_run_config
 from rayexec.io.filesystem import FilesystemIOManager as FilesystemIOManager
 from rayexec.io.filesystem import fs_io_manager as fs_io_manager
 from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
+from rayexec.job_sets.definition_set import BindResourcesToJobs as BindResourcesToJobs
+from rayexec.job_sets.definition_set import Definitions as Definitions
+from rayexec.job_sets.definition_set import (
+    create_repository_using_definitions_args as create_repository_using_definitions_args,
+)
+from rayexec.job_sets.module_loading import (
+    load_definitions_from_current_module as load_definitions_from_current_module,
+)
+from rayexec.job_sets.module_loading import (
+    load_definitions_from_module as load_definitions_from_module,
+)
+from rayexec.job_sets.module_loading import (
+    load_definitions_from_modules as load_definitions_from_modules,
+)
+from rayexec.job_sets.module_loading import (
+    load_definitions_from_package_module as load_definitions_from_package_module,
+)
+from rayexec.job_sets.module_loading import (
+    load_definitions_from_package_name as load_definitions_from_package_name,
+)
+from rayexec.job_sets.repository_definition import RepositoryDefinition as RepositoryDefinition
+from rayexec.job_sets.repository_definition import repository as repository
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
 from rayexec.jobs import graph as graph
@@ -272,7 +302,6 @@ class ComponentFormConfig(Any): ...
 class ComponentLoadContext(Any): ...
 class ComponentTree(Any): ...
 class ComponentTypeSpec(Any): ...
-class ConfigurableLegacyIOManagerAdapter(Any): ...
 class DagsterLibraryRegistry(Any): ...
 class DailyPartitionsDefinition(Any): ...
 class DataProvenance(Any): ...
@@ -455,4 +484,5 @@ step_context_to_step_run_ref: Any
 step_run_ref_to_step_context: Any
 template_var: Any
 weekly_partitioned_config: Any
+with_resources: Any
 with_source_code_references: Any

@@ -43,7 +43,8 @@ TOPICS = (
             multi_observable_source_asset observable_source_asset
             AnchorBasedFilePathMapping CodeReferencesMetadataValue FilePathMapping
             LocalFileCodeReference UrlCodeReference link_code_references_to_git
-            with_source_code_references DataProvenance DataVersion DataVersionsByPartition
+            with_resources with_source_code_references DataProvenance DataVersion
+            DataVersionsByPartition
         """,
     ),
     Topic(
@@ -138,7 +139,7 @@ TOPICS = (
         "parts of Dagster's instance and storage",
         "Read runs by `rayexec run`, or by a DirectoryRunStore.",
         """
-            AssetRecordsFilter ConfigurableLegacyIOManagerAdapter DagsterLibraryRegistry
+            AssetRecordsFilter DagsterLibraryRegistry
             EventLogRecord EventRecordsFilter EventRecordsResult
             MigrateIOStorageResult PaginatedResults
             RunShardedEventsCursor RunStatusChangeRecordsFilter build_reconstructable_job

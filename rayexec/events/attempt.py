@@ -81,6 +81,8 @@ class LoadedInput(NamedTuple):
     #: Step and output that the value came from; None for an input without an upstream step.
     upstream_step_key: str | None = None
     upstream_output_name: str | None = None
+    #: Metadata by the manager.
+    metadata: dict[str, Any] | None = None
 
 
 class ResourceRecord(NamedTuple):

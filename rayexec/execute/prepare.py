@@ -47,7 +47,14 @@ from rayexec.plan import Plan, compile_job
 from rayexec.run.spec import RunSpec
 from rayexec.run.used_resources import used_resources
 
-__all__ = ["execute_in_process", "execute_job", "prepare", "validate_run_config"]
+__all__ = [
+    "check_resources",
+    "execute_in_process",
+    "execute_job",
+    "missing_resources",
+    "prepare",
+    "validate_run_config",
+]
 
 
 def execute_in_process(
@@ -197,7 +204,7 @@ def prepare(
     all_resources = dict(job.resource_defs)
     all_resources |= {key: resource_definition(each) for key, each in (resources or {}).items()}
     all_resources = bind_resources(all_resources, f"job {job.name!r}")
-    _check_resources(plan, all_resources)
+    check_resources(plan, all_resources)
     config = resolve_run_config(
         job,
         run_config,
@@ -232,7 +239,8 @@ def prepare(
     return RunSpec(plan, info, config, all_resources, loggers)
 
 
-def _check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> None:
+def missing_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> list[str]:
+    """Return a message for each resource that is needed and not among ``resources``."""
     problems: list[str] = []
     for template in plan.templates:
         missing = sorted(template.op.resource_keys - set(resources))
@@ -253,11 +261,17 @@ def _check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) ->
                 f"hook {hook.name!r} requires resource {key!r}"
                 for key in sorted(hook.required_resource_keys - set(resources))
             ]
-    if problems:
-        listed = "; ".join(dict.fromkeys(problems))
+    return list(dict.fromkeys(problems))
+
+
+def check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> None:
+    """Raise DefinitionError for missing resources, and for scopes that contradict each other."""
+    if problems := missing_resources(plan, resources):
+        listed = "; ".join(problems)
         raise DefinitionError(
             f"job {plan.job_name!r} lacks resources: {listed}. Give them in "
-            f"@job(resource_defs={{…}}); it has {', '.join(sorted(resources)) or 'none'}."
+            f"@job(resource_defs={{…}}) or Definitions(resources={{…}}); it has "
+            f"{', '.join(sorted(resources)) or 'none'}."
         )
     shorter = [
         f"resource {key!r} (scope {ResourceScope(definition.scope).value!r}) requires resource "
