@@ -25,14 +25,14 @@ from rayexec.definitions.handles import (
 )
 from rayexec.definitions.hooks import Hooked
 from rayexec.definitions.invocation import Invocable, Invocation, PendingInvocation
-from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.port_definitions import (
+from rayexec.definitions.named_ports import (
+    DynamicOutputDefinition,
     InputDefinition,
     OutputDefinition,
-    common_type,
-    item_type,
 )
+from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import GraphIn, GraphOut
+from rayexec.definitions.ports_by_name import common_type, item_type
 from rayexec.definitions.tags import normalize_tags
 from rayexec.definitions.types import DagsterType
 from rayexec.definitions.wiring import checked_outputs
@@ -106,29 +106,28 @@ class GraphDefinition(Invocable, Hooked):
         """The inputs, each of the type that all nodes which take it have, or else Any."""
         types: dict[str, list[DagsterType]] = {name: [] for name in self.inputs}
         for node in self.nodes:
-            kinds = {port.name: port.dagster_type for port in node.definition.input_defs}
+            kinds = {port.name: port.type for port in node.definition.input_defs}
             for name, binding in node.inputs.items():
                 is_list = isinstance(binding, tuple)
                 for source in binding if isinstance(binding, tuple) else (binding,):
                     if isinstance(source, GraphInput):
                         kind = item_type(kinds[name]) if is_list else kinds[name]
                         types[source.name].append(kind)
-        return [InputDefinition(name, common_type(kinds)) for name, kinds in types.items()]
+        return [
+            InputDefinition(name=name, dagster_type=common_type(kinds))
+            for name, kinds in types.items()
+        ]
 
     @property
     def output_defs(self) -> Sequence[OutputDefinition]:
         """The outputs, each of the type of the node's output behind it."""
-        nodes = self.node_dict
-        return [
-            OutputDefinition(
-                mapping.graph_output_name,
-                nodes[mapping.mapped_node_name]
-                .definition.output_def_named(mapping.mapped_node_output_name)
-                .dagster_type,
-                is_dynamic=mapping.graph_output_name in self.levels,
-            )
-            for mapping in self.output_mappings
-        ]
+        nodes, outputs = self.node_dict, []
+        for mapping in self.output_mappings:
+            name, source = mapping.graph_output_name, mapping.maps_from
+            inner = nodes[source.node_name].definition.output_def_named(source.output_name)
+            kind = DynamicOutputDefinition if name in self.levels else OutputDefinition
+            outputs.append(kind(name=name, dagster_type=inner.type))
+        return outputs
 
     def call_directly(
         self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]

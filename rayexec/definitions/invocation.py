@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from rayexec.definitions.handles import Binding, Level
 from rayexec.definitions.hooks import HookDefinition, hook_set
-from rayexec.definitions.port_definitions import PortsByName
+from rayexec.definitions.ports_by_name import PortsByName
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
 from rayexec.errors import DefinitionError

@@ -14,12 +14,18 @@ from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.fresh_data import ReadOnlyDict
 from rayexec.definitions.handles import Level
 from rayexec.definitions.invocation import Invocable, PendingInvocation
-from rayexec.definitions.op_signature import Parameters, check_ports, read_outputs, read_signature
-from rayexec.definitions.port_definitions import InputDefinition, OutputDefinition
+from rayexec.definitions.named_ports import (
+    InputDefinition,
+    OutputDefinition,
+    named_in,
+    named_out,
+)
+from rayexec.definitions.op_signature import Parameters, check_ports, read_signature
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, In, Out
 from rayexec.definitions.ray_options import RayOptions
 from rayexec.definitions.ray_options import ray_options as as_ray_options
 from rayexec.definitions.retry import RetryPolicy
+from rayexec.definitions.return_annotation import read_outputs
 from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.time_limits import as_time_limit
 from rayexec.definitions.types import annotations_of
@@ -57,6 +63,8 @@ class OpDefinition(ByReference, Invocable):
     durable: bool = False
     preset_config: Any = NO_DEFAULT
     cache: bool = False
+    #: Outputs with an annotation, and whether that is Output; see ``DeclaredOutputs``.
+    as_output: Mapping[str, bool] = field(default_factory=dict)
     #: The required resources, and those of the types of inputs and outputs.
     resource_keys: frozenset[str] = field(init=False)
 
@@ -73,6 +81,7 @@ class OpDefinition(ByReference, Invocable):
         required_resource_keys: Iterable[str] | None = None,
         pool: str | Pool | None = None,
         ray_options: RayOptions | None = None,
+        as_output: Mapping[str, bool] | None = None,
         **settings: Any,
     ) -> None:
         label = check_name(name, "an op")
@@ -101,7 +110,24 @@ class OpDefinition(ByReference, Invocable):
             resource_keys=required.union(*(kind.resource_keys for kind in types)),
             pool=pool_of(where, pool, all_tags),
             ray_options=ray_options or RayOptions(),
+            as_output=as_output or {},
+            **{name: getattr(fn, name, None) for name in _FUNCTION_NAMES},
         )
+
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        """The op's function, for ``inspect.signature`` and ``inspect.unwrap``."""
+        return self.fn
+
+    @property
+    def input_defs(self) -> Sequence[InputDefinition]:
+        """The inputs with their names, in order."""
+        return [named_in(name, declared) for name, declared in self.ins.items()]
+
+    @property
+    def output_defs(self) -> Sequence[OutputDefinition]:
+        """The outputs with their names, in order."""
+        return [named_out(name, declared) for name, declared in self.outs.items()]
 
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""
@@ -111,39 +137,6 @@ class OpDefinition(ByReference, Invocable):
         """Return the inputs with an order: parameters, and a single one without a parameter."""
         named = self.parameters.inputs
         return named if len(self.ins) > len(named) + 1 else self.input_names()
-
-    @property
-    def input_defs(self) -> Sequence[InputDefinition]:
-        """The inputs with their names, in order."""
-        return [
-            InputDefinition(
-                name,
-                port.type,
-                port.description,
-                port.has_default_value,
-                port.default_value if port.has_default_value else None,
-                port.metadata,
-                port.input_manager_key,
-            )
-            for name, port in self.ins.items()
-        ]
-
-    @property
-    def output_defs(self) -> Sequence[OutputDefinition]:
-        """The outputs with their names, in order."""
-        return [
-            OutputDefinition(
-                name,
-                port.type,
-                port.description,
-                port.is_required,
-                port.is_dynamic,
-                port.io_manager_key,
-                port.metadata,
-                port.code_version,
-            )
-            for name, port in self.outs.items()
-        ]
 
     @property
     def is_dynamic(self) -> bool:
@@ -173,6 +166,7 @@ class OpDefinition(ByReference, Invocable):
         return direct_calls().call_op(pending, args, kwargs)
 
 
+_FUNCTION_NAMES = ("__module__", "__name__", "__qualname__", "__doc__")
 _DEFAULTS = {
     each.name: each.default for each in fields(OpDefinition) if each.default is not MISSING
 }
@@ -231,18 +225,22 @@ def op(
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
         label = check_name(name or getattr(fn, "__name__", None), "an op")
         where = f"op {label!r}"
+        if description is not None and not isinstance(description, str):
+            raise DefinitionError(f"{where}: description is a string, got {description!r}.")
         annotations = annotations_of(fn)
         parameters, inputs = read_signature(fn, where, ins, annotations)
         _check_settings(where, retry_policy, timeout)
         keys = _resource_keys(where, required_resource_keys, parameters)
         check_version(code_version, where, cache=cache)
+        outputs = read_outputs(where, out, fn, annotations)
         all_tags = normalize_tags(tags, where)
         priority(all_tags, where)
         return OpDefinition(
             name=label,
             fn=fn,
             ins=inputs,
-            outs=read_outputs(where, out, fn, annotations.get("return", Any)),
+            outs=outputs.outs,
+            as_output=outputs.as_output,
             parameters=parameters,
             description=description or inspect.getdoc(fn),
             config_schema=_config_schema(where, parameters, annotations, config_schema),

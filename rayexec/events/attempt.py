@@ -69,8 +69,9 @@ class RejectedOutput(NamedTuple):
     """Output of a step that failed its type check, and so was not stored."""
 
     name: str
-    #: The description by the check.
     mistake: str
+    #: That of the TypeCheck.
+    metadata: dict[str, Any] | None = None
 
 
 class LoadedInput(NamedTuple):

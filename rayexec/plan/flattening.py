@@ -14,7 +14,7 @@ from rayexec.definitions.handles import Binding, Collected, GraphInput, NodeOutp
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.port_definitions import item_type
+from rayexec.definitions.ports_by_name import item_type
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import priority
 from rayexec.definitions.types import DagsterType

@@ -1,45 +1,17 @@
-"""Inputs and outputs of an op or a graph under their names, for code that looks at definitions."""
+"""Inputs and outputs of an op or a graph by name, for code that looks at definitions."""
 
 from __future__ import annotations
 
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
+from rayexec.definitions.named_ports import InputDefinition, OutputDefinition
 from rayexec.definitions.type_resolution import ANY, resolve_type
 from rayexec.definitions.types import DagsterType
 from rayexec.errors import InvariantError
 from rayexec.names import nearest
 
-__all__ = ["InputDefinition", "OutputDefinition", "PortsByName", "common_type", "item_type"]
-
-
-@dataclass(frozen=True)
-class InputDefinition:
-    """An input, with its name. ``default_value`` is None without a default."""
-
-    name: str
-    dagster_type: DagsterType = ANY
-    description: str | None = None
-    has_default_value: bool = False
-    default_value: Any = None
-    metadata: Mapping[str, Any] | None = None
-    input_manager_key: str | None = None
-
-
-@dataclass(frozen=True)
-class OutputDefinition:
-    """An output, with its name."""
-
-    name: str
-    dagster_type: DagsterType = ANY
-    description: str | None = None
-    is_required: bool = True
-    is_dynamic: bool = False
-    io_manager_key: str | None = None
-    metadata: Mapping[str, Any] | None = None
-    code_version: str | None = None
+__all__ = ["PortsByName", "common_type", "item_type"]
 
 
 class PortsByName:
