@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.config.config_paths import OpenInputs, config_path
@@ -11,6 +11,7 @@ from rayexec.config.definition_config import Configurable, resolve_config
 from rayexec.config.document import merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, load_input
+from rayexec.config.port_config import PortConfig, PortSchemas
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
@@ -48,6 +49,8 @@ class ResolvedConfig:
     has_console: bool
     #: Inputs whose values ``document`` does not show: objects, and the content of files.
     unrecorded_inputs: frozenset[tuple[str, str]] = frozenset()
+    #: Config of single outputs and inputs, for their IO managers.
+    ports: PortConfig = field(default_factory=PortConfig)
 
 
 def resolve_run_config(
@@ -69,7 +72,10 @@ def resolve_run_config(
     Config of unselected ops has no effect. ``ignore_execution`` skips the ``execution`` section.
     """
     document = merged_run_config(job, run_config)
-    resolver = _Resolver(job, ops, open_inputs, dict(job.input_values) | dict(input_values or {}))
+    resources = {**job.resource_defs, **(resources or {})}
+    ports = PortSchemas(ops, resources)
+    job_inputs = dict(job.input_values) | dict(input_values or {})
+    resolver = _Resolver(job, ops, open_inputs, job_inputs, ports)
     for key in document:
         if key not in ROOT_KEYS:
             resolver.problem(
@@ -79,6 +85,8 @@ def resolve_run_config(
     resolver.nodes(job.graph, document.get("ops"), "", ())
     resolver.job_inputs(document.get("inputs"))
     resolver.unmentioned()
+    port_config = ports.finish()
+    resolver.problems += ports.problems
     resource_config = resolver.resources(resources, needed, document.get("resources"))
     log_level, loggers, has_console = resolver.loggers(document.get("loggers"))
     settings = ExecutionSettings(engine="in_process", max_concurrent=1)
@@ -97,6 +105,7 @@ def resolve_run_config(
         loggers,
         has_console,
         frozenset(resolver.unrecorded_inputs),
+        port_config,
     )
 
 
@@ -107,6 +116,7 @@ class _Resolver:
         ops: Mapping[str, OpDefinition],
         open_inputs: OpenInputs,
         job_inputs: Mapping[str, Any],
+        ports: PortSchemas,
     ) -> None:
         self.problems: list[Problem] = []
         self.op_config: dict[str, Any] = {}
@@ -116,6 +126,7 @@ class _Resolver:
         self._ops = ops
         self._open = open_inputs
         self._job_inputs = job_inputs
+        self._ports = ports
         self._mentioned: set[str] = set()
 
     def problem(self, path: tuple[str, ...], message: str) -> None:
@@ -141,7 +152,7 @@ class _Resolver:
             definition, node = definitions[name], f"{prefix}{name}"
             fields = self._mapping({"config": entry} if isinstance(entry, Config) else entry, here)
             inner = isinstance(definition, GraphDefinition)
-            allowed = ("ops", "inputs") if inner else ("config", "inputs")
+            allowed = ("ops", "inputs") if inner else ("config", "inputs", "outputs")
             for key in fields:
                 if key not in allowed:
                     self.problem(
@@ -154,6 +165,8 @@ class _Resolver:
             elif node in self._ops:
                 self._mentioned.add(node)
                 self._op(node, definition, fields.get("config", MISSING), (*here, "config"))
+                outputs = self._mapping(fields.get("outputs"), (*here, "outputs"))
+                self._ports.read_outputs(node, definition, outputs, (*here, "outputs"))
 
     def _op(self, node: str, op: OpDefinition, given: Any, path: tuple[str, ...]) -> None:
         value = self._config(op, given, path, f"op {op.name!r}")
@@ -185,6 +198,8 @@ class _Resolver:
                     (*path, str(name)),
                     f"unknown input.{nearest(str(name), definition.input_names())}",
                 )
+            elif self._ports.takes_input(node, name):
+                self._ports.read_input(node, name, given, (*path, name))
             elif (node, name) in self._open:
                 self._value((node, name), given, (*path, name))
             elif node in self._ops or any(each.startswith(f"{node}.") for each in self._ops):

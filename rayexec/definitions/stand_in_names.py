@@ -139,7 +139,7 @@ TOPICS = (
         "parts of Dagster's instance and storage",
         "Read runs by `rayexec run`, or by a DirectoryRunStore.",
         """
-            AssetRecordsFilter ConfigurableLegacyIOManagerAdapter DagsterLibraryRegistry
+            AssetRecordsFilter DagsterLibraryRegistry
             EventLogRecord EventRecordsFilter EventRecordsResult
             MigrateIOStorageResult PaginatedResults
             RunShardedEventsCursor RunStatusChangeRecordsFilter build_reconstructable_job

@@ -6,6 +6,7 @@ Each row has the call as text, and its result as text, or the error.
 from __future__ import annotations
 
 import asyncio
+import pdb
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -231,6 +232,10 @@ def test_events_and_metadata_of_the_last_call_stay() -> None:
     called_things.adds_metadata(context)
     assert context.get_events() == []
     assert context.get_output_metadata("result") == {"a": 1}
+
+
+def test_a_context_has_a_debugger_for_its_caller() -> None:
+    assert isinstance(build_op_context().pdb, pdb.Pdb)
 
 
 def test_resources_close_once() -> None:
