@@ -145,6 +145,7 @@ from rayexec.direct.built_contexts import build_hook_context as build_hook_conte
 from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
 from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
 from rayexec.direct.op_context import build_op_context as build_op_context
+from rayexec.direct.opened_resources import build_resources as build_resources
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
 from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError
