@@ -14,10 +14,7 @@ from rayexec.definitions.resource import (
     ResourceDefinition,
     ResourceScope,
 )
-from rayexec.definitions.surroundings import (
-    Resources,
-    RunInfo,
-)
+from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
 from rayexec.errors import ResourceError
 from rayexec.events import ResourceRecord, describe_error
 from rayexec.names import nearest
