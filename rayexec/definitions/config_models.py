@@ -119,7 +119,7 @@ def as_data(config: Any) -> Any:
     """Return config as plain data: of a Config a dict of its fields, anything else as it is."""
     if isinstance(config, FieldValues):
         return config.as_config()
-    return config.model_dump() if isinstance(config, Config) else config
+    return config_dict(config, for_document=False) if isinstance(config, Config) else config
 
 
 if TYPE_CHECKING:

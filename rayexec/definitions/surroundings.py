@@ -27,6 +27,11 @@ class RunInfo:
     run_config: Mapping[str, Any] = field(default_factory=dict)
     retries: bool = True
 
+    @property
+    def partition_key(self) -> str | None:
+        """The partition of the run, None for none."""
+        return self.get_tag("dagster/partition")
+
     def has_tag(self, key: str) -> bool:
         """Whether the run has a tag of that name."""
         return key in self.tags

@@ -110,6 +110,7 @@ class InProcessEngine(Engine):
                 spec.config.resources,
                 spec.info,
                 self._resources,
+                spec.config.ports,
             )
         self._executor = StepExecutor(
             spec.plan.templates,
