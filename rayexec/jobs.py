@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from rayexec.definitions.dependencies import Dependency, InputMapping, OutputMapping
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
-from rayexec.definitions.graph import GraphDefinition, compose
+from rayexec.definitions.graph import GraphDefinition, compose, graph_config
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
 from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.job import JobDefinition
@@ -23,9 +23,10 @@ from rayexec.errors import DefinitionError, MisuseError
 from rayexec.names import check_name
 
 if TYPE_CHECKING:
-    from rayexec.execute import RunResult
+    from rayexec.execute import ExecuteInProcessResult, JobExecutionResult
+    from rayexec.store.instance import DagsterInstance
 
-__all__ = ["Graph", "Job", "graph", "job", "reconstructable", "to_job"]
+__all__ = ["Graph", "Job", "graph", "job", "to_job"]
 
 # The methods that run a job import ``rayexec.execute`` when they are called: a module that only
 # declares jobs, on a worker too, is imported without it.
@@ -84,11 +85,15 @@ class Job(JobDefinition):
         input_values: Mapping[str, Any] | None = None,
         tags: Mapping[str, Any] | None = None,
         resources: Mapping[str, Any] | None = None,
-    ) -> RunResult:
-        """Run every step in this process, one after another, and return the RunResult.
+        instance: DagsterInstance | None = None,
+        partition_key: str | None = None,
+        asset_selection: Any = None,
+    ) -> ExecuteInProcessResult:
+        """Run every step in this process, one after another, and return the result.
 
         The run ignores the job's executor and any ``execution`` config. With ``raise_on_error`` the
-        first error of an op is raised, and the run stops there.
+        first error of an op is raised, and the run stops there. The run is recorded in the store of
+        ``instance``, if there is one.
         """
         from rayexec.execute import execute_in_process
 
@@ -101,6 +106,9 @@ class Job(JobDefinition):
             input_values=input_values,
             tags=tags,
             resources=resources,
+            instance=instance,
+            partition_key=partition_key,
+            asset_selection=asset_selection,
         )
 
     def execute(
@@ -112,8 +120,8 @@ class Job(JobDefinition):
         raise_on_error: bool = False,
         address: str | None = None,
         **options: Any,
-    ) -> RunResult:
-        """Run the job on its executor, by default Ray on this machine, and return the RunResult."""
+    ) -> JobExecutionResult:
+        """Run the job on its executor, by default Ray on this machine, and return the result."""
         from rayexec.execute import execute_job
 
         return execute_job(
@@ -156,15 +164,18 @@ class Graph(GraphDefinition):
         input_mappings: Sequence[InputMapping] | None = None,
         output_mappings: Sequence[OutputMapping] | None = None,
         tags: Mapping[str, Any] | None = None,
+        config: Any = None,
         **wired: Any,
     ) -> None:
         label = check_name(name, "a graph")
+        where = f"graph {label!r}"
         if "nodes" not in wired:  # those of a body, or of a copy
             wired |= wire(label, node_defs, dependencies, input_mappings, output_mappings)._asdict()
         super().__init__(
             name=label,
             description=description,
-            tags=normalize_tags(tags, f"graph {label!r}"),
+            tags=normalize_tags(tags, where),
+            config=graph_config(config, where),
             **wired,
         )
 
@@ -178,7 +189,7 @@ class Graph(GraphDefinition):
 
     def execute_in_process(
         self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any
-    ) -> RunResult:
+    ) -> ExecuteInProcessResult:
         """Run the graph as a job in this process, as ``Job.execute_in_process`` does."""
         return self.to_job(resource_defs=resources).execute_in_process(run_config, **options)
 
@@ -213,7 +224,7 @@ class CalledGraph(PendingInvocation, Hooked):
 
     def execute_in_process(
         self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any
-    ) -> RunResult:
+    ) -> ExecuteInProcessResult:
         """Run the graph as a job in this process, as ``Job.execute_in_process`` does."""
         return self.to_job(resource_defs=resources).execute_in_process(run_config, **options)
 
@@ -228,6 +239,7 @@ def graph(
     ins: Mapping[str, GraphIn] | None = ...,
     out: GraphOut | Mapping[str, GraphOut] | None = ...,
     tags: Mapping[str, Any] | None = ...,
+    config: Any = ...,
 ) -> Callable[[Callable[..., Any]], Graph]: ...
 def graph(
     fn: Callable[..., Any] | None = None,
@@ -238,8 +250,13 @@ def graph(
     ins: Mapping[str, GraphIn] | None = None,
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
+    config: Any = None,
 ) -> Graph | Callable[[Callable[..., Any]], Graph]:
-    """Make a graph of a function; its body calls ops and graphs, and runs once, now."""
+    """Make a graph of a function; its body calls ops and graphs, and runs once, now.
+
+    With ``config``, a ConfigMapping, run config gives the mapping's config for the graph instead of
+    config for its nodes.
+    """
 
     def decorate(fn: Callable[..., Any]) -> Graph:
         label = check_name(name or getattr(fn, "__name__", None), "a graph")
@@ -252,6 +269,7 @@ def graph(
             ins=ins,
             out=out,
             tags=tags,
+            config=config,
         )
 
     return decorate if fn is None else decorate(fn)
@@ -357,13 +375,3 @@ def to_job(
         partitions_def=partitions_def,
     )
     return made if op_selection is None else made.get_subset(op_selection=op_selection)
-
-
-def reconstructable(job: Job) -> Job:
-    """Return ``job`` itself.
-
-    Dagster wants a job wrapped so that other processes can load it; rayexec does not.
-    """
-    if not isinstance(job, Job):
-        raise DefinitionError(f"reconstructable takes a job, got {type(job).__name__}.")
-    return job

@@ -10,10 +10,12 @@ from typing import Any, overload
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.compute_functions import function_of, parameters_of
 from rayexec.definitions.concurrency import Pool, pool_of
+from rayexec.definitions.config_parameter import checked_schema, schema_of_parameter
 from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.fresh_data import ReadOnlyDict
 from rayexec.definitions.handles import Level
 from rayexec.definitions.invocation import Invocable, PendingInvocation
+from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.named_ports import (
     InputDefinition,
     OutputDefinition,
@@ -152,12 +154,24 @@ class OpDefinition(ByReference, Invocable):
         """Return the outputs in order, a dynamic one with itself as its level."""
         return {name: (name,) if out.is_dynamic else () for name, out in self.outs.items()}
 
-    def configured(self, config: Any, name: str | None = None) -> OpDefinition:
-        """Return a copy with its config fixed to ``config``, or made by it if a ConfigMapping.
+    def configured(
+        self,
+        config_or_config_fn: Any,
+        name: str | None = None,
+        config_schema: Any = None,
+        description: str | None = None,
+    ) -> OpDefinition:
+        """Return a copy called ``name`` whose config is fixed, or made by a function.
 
-        ``name`` is the name of the copy.
+        ``config_schema`` is the schema of the function's own config.
         """
-        return replace(self, preset_config=config, name=check_name(name or self.name, "an op"))
+        where = f"configured() of op {self.name!r}"
+        return replace(
+            self,
+            preset_config=preset_of(self.preset_config, config_or_config_fn, config_schema, where),
+            name=check_name(name or self.name, "an op"),
+            description=description or self.description,
+        )
 
     def call_directly(
         self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -243,7 +257,7 @@ def op(
             as_output=outputs.as_output,
             parameters=parameters,
             description=description or inspect.getdoc(fn),
-            config_schema=_config_schema(where, parameters, annotations, config_schema),
+            config_schema=_config_schema(fn, where, parameters, annotations, config_schema),
             required_resource_keys=keys,
             tags=all_tags,
             retry_policy=retry_policy,
@@ -295,15 +309,20 @@ def _resource_keys(where: str, declared: Any, parameters: Parameters) -> frozens
 
 
 def _config_schema(
-    where: str, parameters: Parameters, annotations: Mapping[str, Any], declared: Any
+    fn: Callable[..., Any],
+    where: str,
+    parameters: Parameters,
+    annotations: Mapping[str, Any],
+    declared: Any,
 ) -> Any:
     if parameters.config is None:
-        return declared
+        return checked_schema(declared, where)
     if declared is not None:
         raise DefinitionError(
             f"{where}: give config_schema or a config parameter annotated with Config, not both."
         )
-    return annotations[parameters.config]
+    default = inspect.signature(fn).parameters[parameters.config].default
+    return schema_of_parameter(annotations.get(parameters.config, NO_DEFAULT), default, where)
 
 
 def _requested(where: str, options: RayOptions | Mapping[str, Any] | None) -> RayOptions:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from rayexec.definitions.config_models import Config
 from rayexec.definitions.ports import NO_DEFAULT, In, Out
 from rayexec.definitions.resource import is_resource_annotation
-from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
@@ -77,7 +75,7 @@ def read_signature(
                 f"{where}: input {parameter.name!r} is positional-only; remove the slash after it."
             )
         elif parameter.name == "config" and parameter.name not in declared:
-            config = _config_parameter(where, annotation)
+            config = parameter.name
         elif is_resource_annotation(annotation):
             resources.append(parameter.name)
         else:
@@ -116,15 +114,6 @@ def wrong_context(op_name: str, annotation: str) -> DefinitionError:
         f"op {op_name!r} wants a context of the type {annotation}, which only ops of assets get: "
         f"annotate it with OpExecutionContext."
     )
-
-
-def _config_parameter(where: str, annotation: Any) -> str:
-    if not is_subclass(annotation, Config):
-        raise DefinitionError(
-            f"{where}: the parameter named config receives run config: annotate it with a "
-            f"subclass of rayexec.Config, or give the input another name."
-        )
-    return "config"
 
 
 def check_ports(where: str, ins: Mapping[str, Any], outs: Mapping[str, Any]) -> None:
