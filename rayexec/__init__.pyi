@@ -258,10 +258,12 @@ __all__: list[str]
 
 # Dagster's names of some of them.
 DagsterEventType = EventType
+DagsterTypeLoaderContext = OpExecutionContext
 GraphDefinition = Graph
 JobDefinition = Job
 DagsterInvalidConfigDefinitionError = DefinitionError
 DagsterUnmetExecutorRequirementsError = EngineError
+TypeCheckContext = OpExecutionContext
 
 # Names of Dagster that only import: rayexec/definitions/stand_in_names.py has them by topic.
 class AddDynamicPartitionsRequest(Any): ...
