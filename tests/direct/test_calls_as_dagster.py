@@ -203,6 +203,7 @@ NAMES = {
     **{name: getattr(rayexec, name) for name in dir(rayexec) if name.startswith("build_")},
     **vars(called_things),
     "asyncio": asyncio,
+    "resource_a": resource_a,
     "collected": collected,
     "entered": entered,
     "MagicMock": MagicMock,
