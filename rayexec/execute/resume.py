@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rayexec.config.document import merged_run_config
@@ -50,11 +50,13 @@ class ReexecutionOptions:
     """
 
     parent_run_id: str
-    step_selection: tuple[str, ...] = ()
+    step_selection: Sequence[str] = ()
     is_from_failure: bool = False
     is_forced: bool = False
+    #: Has no effect: a run always gets the tags of the run that it resumes.
+    use_parent_run_tags: InitVar[bool] = True
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, use_parent_run_tags: bool) -> None:
         if not isinstance(self.parent_run_id, str):
             kind = type(self.parent_run_id).__name__
             raise DefinitionError(f"parent_run_id is the id of a run (result.run_id), got {kind}.")
@@ -62,13 +64,18 @@ class ReexecutionOptions:
             raise DefinitionError(
                 f"step_selection is a list of clauses: [{self.step_selection!r}]."
             )
-        object.__setattr__(self, "step_selection", tuple(self.step_selection))
+        object.__setattr__(self, "step_selection", tuple(self.step_selection or ()))
         if self.is_from_failure and self.step_selection:
             raise DefinitionError("give a step selection, or re-execute from failure, not both.")
 
     @classmethod
-    def from_failure(cls, run_id: str, *, is_forced: bool = False) -> ReexecutionOptions:
-        """Return options to run the steps without success in a failed or canceled run."""
+    def from_failure(
+        cls, run_id: str, instance: object = None, *, is_forced: bool = False
+    ) -> ReexecutionOptions:
+        """Return options to run the steps without success in a failed or canceled run.
+
+        ``instance`` has no effect: the run is looked up in the store of the new one.
+        """
         return cls(run_id, is_from_failure=True, is_forced=is_forced)
 
 
