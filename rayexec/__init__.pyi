@@ -154,6 +154,7 @@ from rayexec.direct.built_contexts import build_init_resource_context as build_i
 from rayexec.direct.built_io_contexts import build_input_context as build_input_context
 from rayexec.direct.built_io_contexts import build_output_context as build_output_context
 from rayexec.direct.op_context import build_op_context as build_op_context
+from rayexec.direct.opened_resources import build_resources as build_resources
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
 from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError

@@ -338,6 +338,7 @@ class InitResourceContext:
         run: RunInfo | None = None,
         resource_def: Any = None,
         instance: Any = None,
+        log: StepLog | None = None,
     ) -> None:
         #: The config as the run has it, for the definition of the resource.
         self.given_config = resource_config
@@ -345,7 +346,7 @@ class InitResourceContext:
         self.resources = resources or NO_RESOURCES
         self.run: RunInfo | None = None if run is None else OwnRunInfo(run)
         self.run_id = run.run_id if run is not None else None
-        self.log = StepLog()
+        self.log = StepLog() if log is None else log
         self._resource_def = resource_def
         self._instance = instance
 
