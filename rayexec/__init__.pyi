@@ -19,6 +19,7 @@ from rayexec.definitions.configurable_resource import ConfigurableResource as Co
 from rayexec.definitions.configurable_resource import (
     ConfigurableResourceFactory as ConfigurableResourceFactory,
 )
+from rayexec.definitions.configured import configured as configured
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
 from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
@@ -39,8 +40,6 @@ from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
 from rayexec.definitions.io_contexts import InputContext as InputContext
 from rayexec.definitions.io_contexts import OutputContext as OutputContext
-from rayexec.definitions.io_contexts import build_input_context as build_input_context
-from rayexec.definitions.io_contexts import build_output_context as build_output_context
 from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
 from rayexec.definitions.io_manager import (
     ConfigurableIOManagerFactory as ConfigurableIOManagerFactory,
@@ -57,8 +56,8 @@ from rayexec.definitions.io_manager import io_manager as io_manager
 from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
 from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
 from rayexec.definitions.logger import logger as logger
+from rayexec.definitions.mapping import ConfigMapping as ConfigMapping
 from rayexec.definitions.mapping import config_mapping as config_mapping
-from rayexec.definitions.mapping import configured as configured
 from rayexec.definitions.metadata import BoolMetadataValue as BoolMetadataValue
 from rayexec.definitions.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
 from rayexec.definitions.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue
@@ -152,7 +151,10 @@ from rayexec.definitions.user_events import ExpectationResult as ExpectationResu
 from rayexec.direct.built_contexts import build_hook_context as build_hook_context
 from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
 from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
+from rayexec.direct.built_io_contexts import build_input_context as build_input_context
+from rayexec.direct.built_io_contexts import build_output_context as build_output_context
 from rayexec.direct.op_context import build_op_context as build_op_context
+from rayexec.direct.opened_resources import build_resources as build_resources
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
 from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError
@@ -212,6 +214,8 @@ from rayexec.errors import WorkerCrashedError as WorkerCrashedError
 from rayexec.events import Event as Event
 from rayexec.events import EventType as EventType
 from rayexec.events import RunStatus as RunStatus
+from rayexec.execute import ExecuteInProcessResult as ExecuteInProcessResult
+from rayexec.execute import JobExecutionResult as JobExecutionResult
 from rayexec.execute import ReexecutionOptions as ReexecutionOptions
 from rayexec.execute import RunResult as RunResult
 from rayexec.execute import cancel_run as cancel_run
@@ -221,8 +225,8 @@ from rayexec.execute import validate_run_config as validate_run_config
 from rayexec.io.filesystem import FilesystemIOManager as FilesystemIOManager
 from rayexec.io.filesystem import custom_path_fs_io_manager as custom_path_fs_io_manager
 from rayexec.io.filesystem import fs_io_manager as fs_io_manager
-from rayexec.io.memory import InMemoryIOManager as InMemoryIOManager
-from rayexec.io.memory import mem_io_manager as mem_io_manager
+from rayexec.io.in_memory import InMemoryIOManager as InMemoryIOManager
+from rayexec.io.in_memory import mem_io_manager as mem_io_manager
 from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
 from rayexec.job_sets.definition_set import BindResourcesToJobs as BindResourcesToJobs
 from rayexec.job_sets.definition_set import Definitions as Definitions
@@ -248,17 +252,28 @@ from rayexec.job_sets.repository_definition import RepositoryDefinition as Repos
 from rayexec.job_sets.repository_definition import repository as repository
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
+from rayexec.jobs import build_reconstructable_job as build_reconstructable_job
 from rayexec.jobs import graph as graph
 from rayexec.jobs import job as job
 from rayexec.jobs import reconstructable as reconstructable
 from rayexec.launch import LaunchedRun as LaunchedRun
 from rayexec.launch import launch_job as launch_job
+from rayexec.run.dagster_run import DagsterRun as DagsterRun
+from rayexec.run.dagster_run import DagsterRunStatus as DagsterRunStatus
 from rayexec.store.directory import DirectoryRunStore as DirectoryRunStore
+from rayexec.store.instance import DagsterInstance as DagsterInstance
+from rayexec.store.instance import RunRecord as RunRecord
+from rayexec.store.log_entries import EventLogEntry as EventLogEntry
+from rayexec.store.log_entries import EventLogRecord as EventLogRecord
+from rayexec.store.log_entries import EventRecordsFilter as EventRecordsFilter
+from rayexec.store.log_entries import EventRecordsResult as EventRecordsResult
 from rayexec.store.memory import MemoryRunStore as MemoryRunStore
+from rayexec.store.runs_filter import RunsFilter as RunsFilter
 
 __all__: list[str]
 
 # Dagster's names of some of them.
+DagsterEvent = Event
 DagsterEventType = EventType
 GraphDefinition = Graph
 JobDefinition = Job
@@ -319,9 +334,6 @@ class DeleteDynamicPartitionsRequest(Any): ...
 class DimensionPartitionMapping(Any): ...
 class DynamicPartitionsDefinition(Any): ...
 class EvaluateAutomationConditionsResult(Any): ...
-class EventLogRecord(Any): ...
-class EventRecordsFilter(Any): ...
-class EventRecordsResult(Any): ...
 class Executor(Any): ...
 class ExecutorRequirement(Any): ...
 class FilePathMapping(Any): ...
@@ -424,7 +436,6 @@ build_defs_for_component: Any
 build_last_update_freshness_checks: Any
 build_metadata_bounds_checks: Any
 build_multi_asset_sensor_context: Any
-build_reconstructable_job: Any
 build_run_status_sensor_context: Any
 build_schedule_context: Any
 build_schedule_from_partitioned_job: Any

@@ -34,7 +34,7 @@ def resolve_config(
         if problems:
             return MISSING, problems
     elif preset is not NO_DEFAULT:
-        if given is not MISSING:
+        if not (given is MISSING or given in (None, {})):
             problems = [
                 Problem(path, f"the config of {owner} is fixed by configured() and cannot be given")
             ]

@@ -8,14 +8,14 @@ from typing import Any
 
 from rayexec.config.config_paths import OpenInputs, config_path
 from rayexec.config.definition_config import Configurable, resolve_config
-from rayexec.config.document import merged_run_config
+from rayexec.config.document import RunConfig, apply_mapping, merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, load_input
 from rayexec.config.port_config import PortConfig, PortSchemas
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
-from rayexec.definitions.mapping import open_schema
+from rayexec.definitions.mapping import ConfigMapping, open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ResourceClass, ResourceDefinition
@@ -82,7 +82,10 @@ def resolve_run_config(
                 (str(key),),
                 f"unknown key. Expected: {', '.join(ROOT_KEYS)}.{nearest(str(key), ROOT_KEYS)}",
             )
-    resolver.nodes(job.graph, document.get("ops"), "", ())
+    if job.graph.config is None:
+        resolver.nodes(job.graph, document.get("ops"), "", ())
+    else:
+        resolver.mapped(job.graph, job.graph.config, document.get("ops"), "", ("ops",))
     resolver.job_inputs(document.get("inputs"))
     resolver.unmentioned()
     port_config = ports.finish()
@@ -128,6 +131,8 @@ class _Resolver:
         self._job_inputs = job_inputs
         self._ports = ports
         self._mentioned: set[str] = set()
+        # The place of the config of each graph with a mapping, by the prefix of its nodes.
+        self._mapped: dict[str, tuple[str, ...]] = {}
 
     def problem(self, path: tuple[str, ...], message: str) -> None:
         self.problems.append(Problem(path, message))
@@ -151,22 +156,65 @@ class _Resolver:
                 continue
             definition, node = definitions[name], f"{prefix}{name}"
             fields = self._mapping({"config": entry} if isinstance(entry, Config) else entry, here)
-            inner = isinstance(definition, GraphDefinition)
-            allowed = ("ops", "inputs") if inner else ("config", "inputs", "outputs")
-            for key in fields:
-                if key not in allowed:
-                    self.problem(
-                        (*here, str(key)),
-                        f"unknown key. Expected: {', '.join(allowed)}.{nearest(str(key), allowed)}",
-                    )
+            allowed: tuple[str, ...] = ("config", "inputs", "outputs")
+            if isinstance(definition, GraphDefinition):
+                allowed = ("ops" if definition.config is None else "config", "inputs")
+            self._check_keys(fields, allowed, here)
             self._inputs(node, fields.get("inputs"), (*here, "inputs"), definition)
             if isinstance(definition, GraphDefinition):
-                self.nodes(definition, fields.get("ops"), f"{node}.", here)
+                self._graph(definition, fields, f"{node}.", here)
             elif node in self._ops:
                 self._mentioned.add(node)
                 self._op(node, definition, fields.get("config", MISSING), (*here, "config"))
                 outputs = self._mapping(fields.get("outputs"), (*here, "outputs"))
                 self._ports.read_outputs(node, definition, outputs, (*here, "outputs"))
+
+        for name, inner in graph.mapped_graphs.items():
+            if name not in definitions or name not in section:
+                self._graph(inner, {}, f"{prefix}{name}.", (*path, "ops", name))
+
+    def _graph(
+        self,
+        graph: GraphDefinition,
+        fields: Mapping[Any, Any],
+        prefix: str,
+        path: tuple[str, ...],
+    ) -> None:
+        """Read the section of a graph at ``path``; its nodes are below ``prefix``."""
+        if graph.config is None:
+            self.nodes(graph, fields.get("ops"), prefix, path)
+        elif any(node.startswith(prefix) for node in self._ops):
+            self.mapped(graph, graph.config, fields, prefix, path)
+
+    def mapped(
+        self,
+        graph: GraphDefinition,
+        mapping: ConfigMapping,
+        section: Any,
+        prefix: str,
+        path: tuple[str, ...],
+    ) -> None:
+        """Read the config of a graph whose mapping makes the config of its nodes."""
+        fields = self._mapping(section, path)
+        if not prefix:
+            self._check_keys(fields, ("config",), path)
+        here = (*path, "config")
+        self._mapped[prefix] = here
+        made, problems = apply_mapping(mapping, fields.get("config", MISSING), here)
+        self.problems += problems
+        if not problems:
+            nodes = made.ops if isinstance(made, RunConfig) else made
+            self.nodes(graph, nodes, prefix, here)
+
+    def _check_keys(
+        self, fields: Mapping[Any, Any], allowed: tuple[str, ...], path: tuple[str, ...]
+    ) -> None:
+        for key in fields:
+            if key not in allowed:
+                self.problem(
+                    (*path, str(key)),
+                    f"unknown key. Expected: {', '.join(allowed)}.{nearest(str(key), allowed)}",
+                )
 
     def _op(self, node: str, op: OpDefinition, given: Any, path: tuple[str, ...]) -> None:
         value = self._config(op, given, path, f"op {op.name!r}")
@@ -249,7 +297,16 @@ class _Resolver:
             if id(op) not in required:
                 schema = open_schema(op)
                 required[id(op)] = schema is not None and is_required(schema)
-            if required[id(op)]:
+            above = [here for prefix, here in self._mapped.items() if node.startswith(prefix)]
+            if required[id(op)] and above:
+                given = any(
+                    problem.path[: len(above[-1])] == above[-1] for problem in self.problems
+                )
+                if not given:
+                    self.problem(
+                        above[-1], f"the config mapping gives no config for op {op.name!r}"
+                    )
+            elif required[id(op)]:
                 self.problem(
                     path, f"missing; op {op.name!r} needs config: {describe(open_schema(op))}"
                 )
@@ -288,9 +345,7 @@ class _Resolver:
             fields = self._mapping(
                 {"config": entry} if isinstance(entry, ResourceClass) else entry, path
             )
-            for other in fields:
-                if other != "config":
-                    self.problem((*path, str(other)), "unknown key. Expected: config")
+            self._check_keys(fields, ("config",), path)
             config = fields.get("config", MISSING)
             if config is MISSING and key not in needed:
                 continue
@@ -312,9 +367,7 @@ class _Resolver:
             definition = self._job.logger_defs.get(name)
             if definition is not None:
                 fields = self._mapping(entry, path)
-                for other in fields:
-                    if other != "config":
-                        self.problem((*path, str(other)), "unknown key. Expected: config")
+                self._check_keys(fields, ("config",), path)
                 value = self._config(
                     definition, fields.get("config", MISSING), (*path, "config"), f"logger {name!r}"
                 )

@@ -160,13 +160,16 @@ class OpExecutionContext:
         return self._given_run.job_name
 
     @property
-    def job_def(self) -> NoReturn:
-        """Raises UnsupportedError: a step has its own op, and not the job around it."""
-        raise UnsupportedError(
-            "a step does not get the job's definition: workers have its ops alone. context.job_name"
-            " and context.run have the facts of the run.",
-            feature="context.job_def",
-        )
+    def job_def(self) -> RunningJob:
+        """The job: its name alone, since a step has its own op and not the job around it."""
+        return RunningJob(self.job_name)
+
+    @property
+    def pdb(self) -> Any:
+        """A debugger for ``context.pdb.set_trace()``, in a process that has a terminal."""
+        from pdb import Pdb  # slow to import, and seldom of use
+
+        return Pdb()
 
     @property
     def run_config(self) -> Mapping[str, Any]:
@@ -308,6 +311,22 @@ class OpExecutionContext:
         return None if added is None else normalize_metadata(added)
 
 
+class RunningJob:
+    """The job of a running step; any other attribute than ``name`` raises UnsupportedError."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, attribute: str) -> NoReturn:
+        if attribute.startswith("__"):  # copies and pickles look for special methods
+            raise AttributeError(attribute)
+        raise UnsupportedError(
+            f"a step gets no definition of its job, and so no {attribute!r} of it: workers have "
+            f"the job's ops alone. context.job_def.name and context.run have the facts of the run.",
+            feature=f"context.job_def.{attribute}",
+        )
+
+
 class InitResourceContext:
     """Context of a resource's function: its config, and the resources that it requires."""
 
@@ -319,6 +338,7 @@ class InitResourceContext:
         run: RunInfo | None = None,
         resource_def: Any = None,
         instance: Any = None,
+        log: StepLog | None = None,
     ) -> None:
         #: The config as the run has it, for the definition of the resource.
         self.given_config = resource_config
@@ -326,7 +346,7 @@ class InitResourceContext:
         self.resources = resources or NO_RESOURCES
         self.run: RunInfo | None = None if run is None else OwnRunInfo(run)
         self.run_id = run.run_id if run is not None else None
-        self.log = StepLog()
+        self.log = StepLog() if log is None else log
         self._resource_def = resource_def
         self._instance = instance
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rayexec.definitions.asset_key import AssetKey, CoercibleToAssetKey
+from rayexec.definitions.asset_key import AssetKey
 from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.surroundings import Resources, StepLog
-from rayexec.definitions.type_resolution import ANY, resolve_type
+from rayexec.definitions.type_resolution import ANY
 from rayexec.definitions.types import DagsterType
 from rayexec.definitions.user_events import AssetMaterialization, AssetObservation
 from rayexec.errors import InvariantError
 
-__all__ = ["InputContext", "OutputContext", "build_input_context", "build_output_context"]
+__all__ = ["InputContext", "OutputContext"]
 
 
 class _PortContext:
@@ -260,79 +260,3 @@ class InputContext(_PortContext):
             return []
         partition = self.partition_key if self.has_asset_partitions else None
         return [AssetObservation(self.asset_key, metadata=self._metadata, partition=partition)]
-
-
-def build_output_context(
-    step_key: str = "ephemeral",
-    name: str = "result",
-    definition_metadata: Mapping[str, Any] | None = None,
-    run_id: str = "EPHEMERAL",
-    mapping_key: str | None = None,
-    config: Any = None,
-    dagster_type: Any = None,
-    version: str | None = None,
-    resource_config: Mapping[str, Any] | None = None,
-    resources: Mapping[str, Any] | None = None,
-    op_def: OpDefinition | None = None,
-    asset_key: CoercibleToAssetKey | None = None,
-    partition_key: str | None = None,
-    *,
-    job_name: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    output_metadata: Mapping[str, Any] | None = None,
-) -> OutputContext:
-    """Return a context for unit tests of ``handle_output``; ``resources`` are objects by key."""
-    return OutputContext(
-        run_id=run_id,
-        job_name=job_name,
-        step_key=step_key,
-        name=name,
-        mapping_key=mapping_key,
-        op_def=op_def,
-        dagster_type=_type_of(dagster_type),
-        definition_metadata=definition_metadata or metadata,
-        output_metadata=normalize_metadata(output_metadata),
-        config=config,
-        resource_config=resource_config or {},
-        resources=Resources(resources or {}),
-        version=version,
-        asset_key=None if asset_key is None else AssetKey.from_coercible(asset_key),
-        partition_key=partition_key,
-    )
-
-
-def build_input_context(
-    name: str | None = None,
-    config: Any = None,
-    definition_metadata: Mapping[str, Any] | None = None,
-    upstream_output: OutputContext | None = None,
-    dagster_type: Any = None,
-    resource_config: Mapping[str, Any] | None = None,
-    resources: Mapping[str, Any] | None = None,
-    op_def: OpDefinition | None = None,
-    *,
-    asset_key: CoercibleToAssetKey | None = None,
-    partition_key: str | None = None,
-    run_id: str = "EPHEMERAL",
-    job_name: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> InputContext:
-    """Return a context for unit tests of ``load_input``; ``resources`` are objects by key."""
-    return InputContext(
-        run_id=run_id,
-        job_name=job_name,
-        name=name,
-        upstream_output=upstream_output,
-        op_def=op_def,
-        dagster_type=_type_of(dagster_type),
-        definition_metadata=definition_metadata or metadata,
-        config=config,
-        resource_config=resource_config or {},
-        resources=Resources(resources or {}),
-        asset_key=None if asset_key is None else AssetKey.from_coercible(asset_key),
-        partition_key=partition_key,
-    )
-
-
-def _type_of(given: Any) -> DagsterType | None:
-    return None if given is None else resolve_type(given)

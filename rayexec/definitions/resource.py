@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.direct_calls import direct_calls
+from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
@@ -155,9 +156,21 @@ class ResourceDefinition(ByReference):
         """
         return direct_calls().call_resource(self, args, kwargs)
 
-    def configured(self, config: Any) -> ResourceDefinition:
-        """Return a copy with its config fixed to ``config``, or made by it if a ConfigMapping."""
-        changed: ResourceDefinition = self.with_changes(preset_config=config)
+    def configured(
+        self,
+        config_or_config_fn: Any,
+        config_schema: Any = None,
+        description: str | None = None,
+    ) -> ResourceDefinition:
+        """Return a copy whose config is fixed, or made by a function.
+
+        ``config_schema`` is the schema of the function's own config.
+        """
+        where = "configured() of a resource"
+        preset = preset_of(self.preset_config, config_or_config_fn, config_schema, where)
+        changed: ResourceDefinition = self.with_changes(
+            preset_config=preset, description=description or self.description
+        )
         return changed
 
     def open(self, context: Any) -> contextlib.AbstractContextManager[Any]:

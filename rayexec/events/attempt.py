@@ -22,6 +22,7 @@ __all__ = [
     "LogLine",
     "OutputRecord",
     "RejectedOutput",
+    "Report",
     "ResourceRecord",
     "Reused",
     "StepsRestored",
@@ -69,8 +70,9 @@ class RejectedOutput(NamedTuple):
     """Output of a step that failed its type check, and so was not stored."""
 
     name: str
-    #: The description by the check.
     mistake: str
+    #: That of the TypeCheck.
+    metadata: dict[str, Any] | None = None
 
 
 class LoadedInput(NamedTuple):
@@ -97,6 +99,17 @@ class ResourceRecord(NamedTuple):
     #: Output of closing, where no attempt has it; ``stderr`` likewise.
     stdout: str = ""
     stderr: str = ""
+
+
+class Report(NamedTuple):
+    """Event that an op yielded or logged: a materialization, an observation, an expectation."""
+
+    #: Seconds since 1970.
+    time: float
+    #: Outputs of the attempt before the event.
+    outputs_before: int
+    #: An object of ``rayexec.definitions.user_events``.
+    event: Any
 
 
 class Reused(NamedTuple):
@@ -141,6 +154,8 @@ class Attempt(NamedTuple):
     output_bytes: int = UNKNOWN_BYTES
     #: Output whose type check failed, and the step with it.
     rejected: RejectedOutput | None = None
+    #: Events that the op yielded or logged, in order.
+    reports: tuple[Report, ...] = ()
 
     @property
     def is_plain(self) -> bool:

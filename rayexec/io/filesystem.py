@@ -33,7 +33,7 @@ class _PickleFiles(ConfigurableIOManager):
         return self.model_copy(update={"base_dir": f"{home or DEFAULT_HOME}/storage"})
 
     @property
-    def place(self) -> str:
+    def root(self) -> str:
         """The directory of all files; raises InvariantError outside of a run without one."""
         if self.base_dir is None:
             raise InvariantError(
@@ -43,7 +43,7 @@ class _PickleFiles(ConfigurableIOManager):
 
     def file(self, context: OutputContext) -> OutputFile:
         """Return the file of an output."""
-        return file_of(self.place, context)
+        return file_of(self.root, context)
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         """Pickle ``obj``; the path is added to the output's metadata."""
@@ -82,7 +82,7 @@ class _CustomPathFilesystemIOManager(_PickleFiles):
                 f"output {context.name!r} must name its file below base_dir, as in "
                 f'Out(metadata={{"path": "a/b"}}); got {path!r}.'
             )
-        return file_at(self.place, [part for part in path.split("/") if part])
+        return file_at(self.root, [part for part in path.split("/") if part])
 
 
 def _dump(obj: Any, stream: Any) -> None:

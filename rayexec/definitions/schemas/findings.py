@@ -205,7 +205,7 @@ def _path_in_data(
     value: Any = data
     last = len(loc) - 1
     for position, part in enumerate(loc):
-        if env_name(value) is not None:
+        if position and env_name(value) is not None:  # A model is none, whatever it is given.
             break
         try:
             value = (
