@@ -223,7 +223,10 @@ from rayexec.execute import execute_in_process as execute_in_process
 from rayexec.execute import execute_job as execute_job
 from rayexec.execute import validate_run_config as validate_run_config
 from rayexec.io.filesystem import FilesystemIOManager as FilesystemIOManager
+from rayexec.io.filesystem import custom_path_fs_io_manager as custom_path_fs_io_manager
 from rayexec.io.filesystem import fs_io_manager as fs_io_manager
+from rayexec.io.in_memory import InMemoryIOManager as InMemoryIOManager
+from rayexec.io.in_memory import mem_io_manager as mem_io_manager
 from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
 from rayexec.job_sets.definition_set import BindResourcesToJobs as BindResourcesToJobs
 from rayexec.job_sets.definition_set import Definitions as Definitions
@@ -274,10 +277,12 @@ __all__: list[str]
 # Dagster's names of some of them.
 DagsterEvent = Event
 DagsterEventType = EventType
+DagsterTypeLoaderContext = OpExecutionContext
 GraphDefinition = Graph
 JobDefinition = Job
 DagsterInvalidConfigDefinitionError = DefinitionError
 DagsterUnmetExecutorRequirementsError = EngineError
+TypeCheckContext = OpExecutionContext
 
 # Names of Dagster that only import: rayexec/definitions/stand_in_names.py has them by topic.
 class AddDynamicPartitionsRequest(Any): ...

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from rayexec.definitions.composition import two_of_one_name
 from rayexec.definitions.graph import GraphDefinition, Node
-from rayexec.definitions.handles import GraphInput
+from rayexec.definitions.handles import Collected, GraphInput
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.invocation import Invocable
 from rayexec.definitions.io_manager import IO_MANAGER
@@ -125,6 +125,7 @@ def _unloadable_inputs(graph: GraphDefinition, where: str) -> tuple[str, ...]:
         return _UNLOADABLE[graph]
     needed: dict[str, None] = {}
     for node in graph.nodes:
+        _check_lists(node, where)
         for name in _needing_a_source(node, where):
             binding = node.inputs.get(name)
             if binding is None:
@@ -136,6 +137,18 @@ def _unloadable_inputs(graph: GraphDefinition, where: str) -> tuple[str, ...]:
             members = binding if isinstance(binding, tuple) else (binding,)
             needed.update({each.name: None for each in members if isinstance(each, GraphInput)})
     return _UNLOADABLE.setdefault(graph, tuple(needed))
+
+
+def _check_lists(node: Node, where: str) -> None:
+    """Raise DefinitionError for a list of outputs at an input whose type is that of one value."""
+    for name, binding in node.inputs.items():
+        if isinstance(binding, (tuple, Collected)) and isinstance(node.definition, OpDefinition):
+            kind = node.definition.ins[name].type
+            if not kind.takes_list:
+                raise DefinitionError(
+                    f"{where}: input {name!r} of {node.name!r} gets a list of outputs, and is of "
+                    f"type {kind.name}: annotate it with a list, such as list[{kind.name}]."
+                )
 
 
 def _needing_a_source(node: Node, where: str) -> Iterable[str]:
