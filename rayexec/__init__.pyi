@@ -154,6 +154,7 @@ from rayexec.direct.built_contexts import build_init_resource_context as build_i
 from rayexec.direct.built_io_contexts import build_input_context as build_input_context
 from rayexec.direct.built_io_contexts import build_output_context as build_output_context
 from rayexec.direct.op_context import build_op_context as build_op_context
+from rayexec.direct.opened_resources import build_resources as build_resources
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
 from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError
@@ -222,7 +223,10 @@ from rayexec.execute import execute_in_process as execute_in_process
 from rayexec.execute import execute_job as execute_job
 from rayexec.execute import validate_run_config as validate_run_config
 from rayexec.io.filesystem import FilesystemIOManager as FilesystemIOManager
+from rayexec.io.filesystem import custom_path_fs_io_manager as custom_path_fs_io_manager
 from rayexec.io.filesystem import fs_io_manager as fs_io_manager
+from rayexec.io.in_memory import InMemoryIOManager as InMemoryIOManager
+from rayexec.io.in_memory import mem_io_manager as mem_io_manager
 from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
 from rayexec.job_sets.definition_set import BindResourcesToJobs as BindResourcesToJobs
 from rayexec.job_sets.definition_set import Definitions as Definitions
@@ -244,14 +248,16 @@ from rayexec.job_sets.module_loading import (
 from rayexec.job_sets.module_loading import (
     load_definitions_from_package_name as load_definitions_from_package_name,
 )
+from rayexec.job_sets.reconstructable_jobs import (
+    build_reconstructable_job as build_reconstructable_job,
+)
+from rayexec.job_sets.reconstructable_jobs import reconstructable as reconstructable
 from rayexec.job_sets.repository_definition import RepositoryDefinition as RepositoryDefinition
 from rayexec.job_sets.repository_definition import repository as repository
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
-from rayexec.jobs import build_reconstructable_job as build_reconstructable_job
 from rayexec.jobs import graph as graph
 from rayexec.jobs import job as job
-from rayexec.jobs import reconstructable as reconstructable
 from rayexec.launch import LaunchedRun as LaunchedRun
 from rayexec.launch import launch_job as launch_job
 from rayexec.run.dagster_run import DagsterRun as DagsterRun
@@ -271,10 +277,12 @@ __all__: list[str]
 # Dagster's names of some of them.
 DagsterEvent = Event
 DagsterEventType = EventType
+DagsterTypeLoaderContext = OpExecutionContext
 GraphDefinition = Graph
 JobDefinition = Job
 DagsterInvalidConfigDefinitionError = DefinitionError
 DagsterUnmetExecutorRequirementsError = EngineError
+TypeCheckContext = OpExecutionContext
 
 # Names of Dagster that only import: rayexec/definitions/stand_in_names.py has them by topic.
 class AddDynamicPartitionsRequest(Any): ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.definitions.resource_binding import bind_resources
-from rayexec.definitions.surroundings import RunInfo
+from rayexec.definitions.surroundings import DEFAULT_HOME, RunInfo
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.errors import DefinitionError, UnsupportedError
 from rayexec.execute.observer import Echo, Observer
@@ -242,6 +243,7 @@ def prepare(
                 f"input_values names {name!r}; the inputs of job {job.name!r} are "
                 f"{', '.join(job.graph.inputs) or 'none'}.{nearest(name, job.graph.inputs)}"
             )
+    job.check_supported(ignore_execution=ignore_execution)
     plan = compile_job(job, op_selection)
     all_resources = dict(job.resource_defs)
     all_resources |= {key: resource_definition(each) for key, each in (resources or {}).items()}
@@ -273,6 +275,7 @@ def prepare(
         tags=run_tags,
         run_config=config.document,
         retries=config.execution.retries,
+        home=os.environ.get("RAYEXEC_HOME") or DEFAULT_HOME,
     )
     loggers = {
         name: InitLoggerContext(value, job.logger_defs[name], job, info.run_id)
