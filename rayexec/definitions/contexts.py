@@ -139,6 +139,13 @@ class OpExecutionContext:
             self._run = OwnRunInfo(self._given_run)
         return self._run
 
+    dagster_run = property(lambda self: self.run, doc="Dagster's older name of ``run``.")
+
+    @property
+    def op_execution_context(self) -> OpExecutionContext:
+        """The context itself, for functions that take contexts of several kinds."""
+        return self
+
     @property
     def run_id(self) -> str:
         """The id of the run."""

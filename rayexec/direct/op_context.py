@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
-from rayexec.definitions.surroundings import NO_RESOURCES, Resources, ephemeral_run
+from rayexec.definitions.surroundings import NO_RESOURCES, Resources, StepLog, ephemeral_run
 from rayexec.definitions.user_events import UserEvent
 from rayexec.direct.direct_config import direct_config
 from rayexec.direct.opened_resources import OpenedResources, OpensResources
@@ -17,6 +18,21 @@ from rayexec.errors import DefinitionError, InvariantError, InvocationError, Uns
 
 __all__ = ["DirectOpExecutionContext", "build_op_context"]
 
+
+class _PrintedLog(StepLog):
+    """A log that passes its lines on at once, to the logger that a run passes them to."""
+
+    __slots__ = ()
+
+    def log(
+        self, level: int | str, msg: object, *args: object, exc_info: Any = None, **options: Any
+    ) -> None:
+        super().log(level, msg, *args, exc_info=exc_info, **options)
+        line = self.lines[-1]
+        _CONSOLE.log(line.level, "%s", line.message)
+
+
+_CONSOLE = logging.getLogger("rayexec")
 
 # Between two calls the context has no op.
 _NO_OP: Any = None
@@ -51,6 +67,7 @@ class DirectOpExecutionContext(OpensResources, OpExecutionContext):
             op_config=op_config,
             resources=NO_RESOURCES,
             retry_number=retry_number,
+            log=_PrintedLog(),
         )
         self._raw_config = op_config
         self._resources_config = resources_config

@@ -96,6 +96,8 @@ def plain_op(template: Template) -> PlainOp | None:
         or inspect.isasyncgenfunction(op.fn)
     ):
         return None
+    if "OpExecutionContext" in getattr(getattr(op.fn, "__code__", None), "co_names", ()):
+        return None  # it may ask for the context of the running step
     kinds = [*(each.type for each in op.ins.values()), *(each.type for each in op.outs.values())]
     return (
         None if op.is_dynamic or any(_needs_context(each) for each in kinds) else PlainOp(template)
