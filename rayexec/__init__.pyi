@@ -2,15 +2,24 @@
 
 # The public names of rayexec, and the module that defines each of them. Type checkers read this
 # file, and so does rayexec/__init__.py: it loads a name at its first use. A line has one of the
-# forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`.
+# forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`; the first may be in parentheses.
 
 from rayexec._version import __version__ as __version__
 from rayexec.config.document import RunConfig as RunConfig
+from rayexec.definitions import definitions as definitions
 from rayexec.definitions.asset_key import AssetKey as AssetKey
 from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
 from rayexec.definitions.config_models import EnvVar as EnvVar
 from rayexec.definitions.config_models import PermissiveConfig as PermissiveConfig
+from rayexec.definitions.configurable_resource import (
+    ConfigurableLegacyResourceAdapter as ConfigurableLegacyResourceAdapter,
+)
+from rayexec.definitions.configurable_resource import ConfigurableResource as ConfigurableResource
+from rayexec.definitions.configurable_resource import (
+    ConfigurableResourceFactory as ConfigurableResourceFactory,
+)
+from rayexec.definitions.configured import configured as configured
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
 from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
@@ -22,6 +31,7 @@ from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinitio
 from rayexec.definitions.executor import in_process_executor as in_process_executor
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
 from rayexec.definitions.executor import ray_executor as ray_executor
+from rayexec.definitions.fields_resource import ResourceDependency as ResourceDependency
 from rayexec.definitions.hook_context import HookContext as HookContext
 from rayexec.definitions.hooks import HookDefinition as HookDefinition
 from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
@@ -30,10 +40,15 @@ from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
 from rayexec.definitions.io_contexts import InputContext as InputContext
 from rayexec.definitions.io_contexts import OutputContext as OutputContext
-from rayexec.definitions.io_contexts import build_input_context as build_input_context
-from rayexec.definitions.io_contexts import build_output_context as build_output_context
 from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
+from rayexec.definitions.io_manager import (
+    ConfigurableIOManagerFactory as ConfigurableIOManagerFactory,
+)
+from rayexec.definitions.io_manager import (
+    ConfigurableLegacyIOManagerAdapter as ConfigurableLegacyIOManagerAdapter,
+)
 from rayexec.definitions.io_manager import InputManager as InputManager
+from rayexec.definitions.io_manager import InputManagerDefinition as InputManagerDefinition
 from rayexec.definitions.io_manager import IOManager as IOManager
 from rayexec.definitions.io_manager import IOManagerDefinition as IOManagerDefinition
 from rayexec.definitions.io_manager import input_manager as input_manager
@@ -41,8 +56,8 @@ from rayexec.definitions.io_manager import io_manager as io_manager
 from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
 from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
 from rayexec.definitions.logger import logger as logger
+from rayexec.definitions.mapping import ConfigMapping as ConfigMapping
 from rayexec.definitions.mapping import config_mapping as config_mapping
-from rayexec.definitions.mapping import configured as configured
 from rayexec.definitions.metadata import BoolMetadataValue as BoolMetadataValue
 from rayexec.definitions.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
 from rayexec.definitions.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue
@@ -77,9 +92,12 @@ from rayexec.definitions.ports import Output as Output
 from rayexec.definitions.python_logger import get_dagster_logger as get_dagster_logger
 from rayexec.definitions.ray_options import RayOptions as RayOptions
 from rayexec.definitions.relative_path import file_relative_path as file_relative_path
-from rayexec.definitions.resource import ConfigurableResource as ConfigurableResource
+from rayexec.definitions.resource import (
+    IAttachDifferentObjectToOpContext as IAttachDifferentObjectToOpContext,
+)
 from rayexec.definitions.resource import ResourceDefinition as ResourceDefinition
 from rayexec.definitions.resource import ResourceParam as ResourceParam
+from rayexec.definitions.resource import make_values_resource as make_values_resource
 from rayexec.definitions.resource import resource as resource
 from rayexec.definitions.retry import Backoff as Backoff
 from rayexec.definitions.retry import Failure as Failure
@@ -133,6 +151,8 @@ from rayexec.definitions.user_events import ExpectationResult as ExpectationResu
 from rayexec.direct.built_contexts import build_hook_context as build_hook_context
 from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
 from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
+from rayexec.direct.built_io_contexts import build_input_context as build_input_context
+from rayexec.direct.built_io_contexts import build_output_context as build_output_context
 from rayexec.direct.op_context import build_op_context as build_op_context
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
@@ -202,6 +222,28 @@ from rayexec.execute import validate_run_config as validate_run_config
 from rayexec.io.filesystem import FilesystemIOManager as FilesystemIOManager
 from rayexec.io.filesystem import fs_io_manager as fs_io_manager
 from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
+from rayexec.job_sets.definition_set import BindResourcesToJobs as BindResourcesToJobs
+from rayexec.job_sets.definition_set import Definitions as Definitions
+from rayexec.job_sets.definition_set import (
+    create_repository_using_definitions_args as create_repository_using_definitions_args,
+)
+from rayexec.job_sets.module_loading import (
+    load_definitions_from_current_module as load_definitions_from_current_module,
+)
+from rayexec.job_sets.module_loading import (
+    load_definitions_from_module as load_definitions_from_module,
+)
+from rayexec.job_sets.module_loading import (
+    load_definitions_from_modules as load_definitions_from_modules,
+)
+from rayexec.job_sets.module_loading import (
+    load_definitions_from_package_module as load_definitions_from_package_module,
+)
+from rayexec.job_sets.module_loading import (
+    load_definitions_from_package_name as load_definitions_from_package_name,
+)
+from rayexec.job_sets.repository_definition import RepositoryDefinition as RepositoryDefinition
+from rayexec.job_sets.repository_definition import repository as repository
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
 from rayexec.jobs import graph as graph
@@ -261,7 +303,6 @@ class ComponentFormConfig(Any): ...
 class ComponentLoadContext(Any): ...
 class ComponentTree(Any): ...
 class ComponentTypeSpec(Any): ...
-class ConfigurableLegacyIOManagerAdapter(Any): ...
 class DagsterLibraryRegistry(Any): ...
 class DailyPartitionsDefinition(Any): ...
 class DataProvenance(Any): ...
@@ -285,7 +326,6 @@ class FilePathMapping(Any): ...
 class FreshnessPolicy(Any): ...
 class FunctionComponent(Any): ...
 class HourlyPartitionsDefinition(Any): ...
-class IAttachDifferentObjectToOpContext(Any): ...
 class IdentityPartitionMapping(Any): ...
 class InitExecutorContext(Any): ...
 class Injected(Any): ...
@@ -445,4 +485,5 @@ step_context_to_step_run_ref: Any
 step_run_ref_to_step_context: Any
 template_var: Any
 weekly_partitioned_config: Any
+with_resources: Any
 with_source_code_references: Any

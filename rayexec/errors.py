@@ -6,6 +6,7 @@
     │   └── InvocationError           an op or graph is called with wrong arguments
     │       └── MisuseError           a handle, graph or job is used as something else
     ├── ConfigError                   run config does not fit its job
+    │   └── DefaultConfigError        a default of a config schema does not fit it
     ├── SelectionError                a selection names nothing
     ├── InvariantError                an object cannot answer a question
     │   └── StepNotFoundError         the plan has no such step
@@ -71,6 +72,7 @@ __all__ = [
     "DagsterUnknownResourceError",
     "DagsterUnmetExecutorRequirementsError",
     "DagsterUserCodeExecutionError",
+    "DefaultConfigError",
     "DefinitionError",
     "EngineError",
     "InputError",
@@ -185,6 +187,17 @@ class ConfigError(RayexecError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _config_error, (self.problems, self.subject)
+
+
+class DefaultConfigError(ConfigError, DefinitionError):
+    """The default of a config schema does not fit the schema."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _default_config_error, (self.problems, self.subject)
+
+
+def _default_config_error(problems: Sequence[Problem], subject: str) -> DefaultConfigError:
+    return DefaultConfigError(problems, subject=subject)
 
 
 def _config_error(problems: Sequence[Problem], subject: str) -> ConfigError:

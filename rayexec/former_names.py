@@ -31,6 +31,10 @@ FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
     ("definitions.contexts", "Resources"): ("definitions.surroundings", "Resources"),
     ("definitions.contexts", "RunInfo"): ("definitions.surroundings", "RunInfo"),
     ("definitions.contexts", "StepLog"): ("definitions.surroundings", "StepLog"),
+    ("definitions.resource", "ConfigurableResource"): (
+        "definitions.configurable_resource",
+        "ConfigurableResource",
+    ),
     ("run.context", "HookContext"): ("definitions.hook_context", "HookContext"),
     ("run.context", "InitResourceContext"): ("definitions.contexts", "InitResourceContext"),
     ("run.context", "OpExecutionContext"): ("definitions.contexts", "OpExecutionContext"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from rayexec.definitions.dependencies import Dependency, InputMapping, OutputMapping
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
-from rayexec.definitions.graph import GraphDefinition, compose
+from rayexec.definitions.graph import GraphDefinition, compose, graph_config
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
 from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.job import JobDefinition
@@ -137,11 +137,17 @@ class Graph(GraphDefinition):
         input_mappings: Sequence[InputMapping] | None = None,
         output_mappings: Sequence[OutputMapping] | None = None,
         tags: Mapping[str, Any] | None = None,
+        config: Any = None,
     ) -> None:
         label = check_name(name, "a graph")
+        where = f"graph {label!r}"
         wiring = wire(label, node_defs, dependencies, input_mappings, output_mappings)
         self._wire(
-            label, wiring, description=description, tags=normalize_tags(tags, f"graph {label!r}")
+            label,
+            wiring,
+            description=description,
+            tags=normalize_tags(tags, where),
+            config=graph_config(config, where),
         )
 
     def pending(self) -> CalledGraph:
@@ -204,6 +210,7 @@ def graph(
     ins: Mapping[str, GraphIn] | None = ...,
     out: GraphOut | Mapping[str, GraphOut] | None = ...,
     tags: Mapping[str, Any] | None = ...,
+    config: Any = ...,
 ) -> Callable[[Callable[..., Any]], Graph]: ...
 def graph(
     fn: Callable[..., Any] | None = None,
@@ -214,8 +221,13 @@ def graph(
     ins: Mapping[str, GraphIn] | None = None,
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
+    config: Any = None,
 ) -> Graph | Callable[[Callable[..., Any]], Graph]:
-    """Make a graph of a function; its body calls ops and graphs, and runs once, now."""
+    """Make a graph of a function; its body calls ops and graphs, and runs once, now.
+
+    With ``config``, a ConfigMapping, run config gives the mapping's config for the graph instead of
+    config for its nodes.
+    """
 
     def decorate(fn: Callable[..., Any]) -> Graph:
         label = check_name(name or getattr(fn, "__name__", None), "a graph")
@@ -228,6 +240,7 @@ def graph(
             ins=ins,
             out=out,
             tags=tags,
+            config=config,
         )
 
     return decorate if fn is None else decorate(fn)

@@ -1,28 +1,31 @@
-"""Paths in run config, and the schema of the config that a run may give there."""
+"""Paths in run config."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
+from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.mapping import ConfigMapping
-from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.ports import NO_DEFAULT
-from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.types import DagsterType
 
-__all__ = ["OpenInputs", "config_path", "open_schema"]
+__all__ = ["OpenInputs", "config_path", "mapped_graphs"]
 
 #: Unconnected inputs by (node path, input name): the type, whether run config must give the input,
 #: and whether the selection leaves out the op that feeds it.
 OpenInputs: TypeAlias = Mapping[tuple[str, str], tuple[DagsterType, bool, bool]]
 
 
-def open_schema(definition: OpDefinition | ResourceDefinition) -> Any:
-    """Return the schema of a run's config for an op or resource, None where it is fixed."""
-    if isinstance(definition.preset_config, ConfigMapping):
-        return definition.preset_config.config_schema
-    return definition.config_schema if definition.preset_config is NO_DEFAULT else None
+def mapped_graphs(graph: GraphDefinition, prefix: str = "") -> Iterator[tuple[str, ConfigMapping]]:
+    """Yield the path and the config mapping of each graph whose config a run gives as a whole.
+
+    The path of the graph itself is empty.
+    """
+    if graph.config is not None:
+        yield prefix.removesuffix("."), graph.config
+        return
+    for name, inner in graph.mapped_graphs.items():
+        yield from mapped_graphs(inner, f"{prefix}{name}.")
 
 
 def config_path(node: str, *rest: str) -> tuple[str, ...]:

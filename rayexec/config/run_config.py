@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from typing import Any
 
-from rayexec.config.config_paths import OpenInputs, config_path, open_schema
+from rayexec.config.config_paths import OpenInputs, config_path
 from rayexec.config.definition_config import Configurable, resolve_config
-from rayexec.config.document import merged_run_config
+from rayexec.config.document import RunConfig, apply_mapping, merged_run_config
 from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, load_input
+from rayexec.config.port_config import PortConfig, PortSchemas
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.mapping import ConfigMapping, open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
-from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition
+from rayexec.definitions.resource import ResourceClass, ResourceDefinition
 from rayexec.definitions.schemas.schema import MISSING, describe, is_required
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
@@ -47,6 +49,8 @@ class ResolvedConfig:
     has_console: bool
     #: Inputs whose values ``document`` does not show: objects, and the content of files.
     unrecorded_inputs: frozenset[tuple[str, str]] = frozenset()
+    #: Config of single outputs and inputs, for their IO managers.
+    ports: PortConfig = field(default_factory=PortConfig)
 
 
 def resolve_run_config(
@@ -56,27 +60,37 @@ def resolve_run_config(
     ops: Mapping[str, OpDefinition],
     open_inputs: OpenInputs,
     input_values: Mapping[str, Any] | None = None,
-    resources: Mapping[str, ResourceDefinition] | None = None,
+    resources: Mapping[str, ResourceDefinition],
+    needed: Set[str],
     ignore_execution: bool = False,
 ) -> ResolvedConfig:
     """Return the config of one run; raises ConfigError with every problem.
 
+    ``resources`` are all of the run, and ``needed`` the keys of those that its steps use; any other
+    resource may lack its config.
     ``ops`` are the selected ops by path, ``open_inputs`` the inputs without a selected source.
     Config of unselected ops has no effect. ``ignore_execution`` skips the ``execution`` section.
     """
     document = merged_run_config(job, run_config)
-    resolver = _Resolver(job, ops, open_inputs, dict(job.input_values) | dict(input_values or {}))
+    resources = {**job.resource_defs, **(resources or {})}
+    ports = PortSchemas(ops, resources)
+    job_inputs = dict(job.input_values) | dict(input_values or {})
+    resolver = _Resolver(job, ops, open_inputs, job_inputs, ports)
     for key in document:
         if key not in ROOT_KEYS:
             resolver.problem(
                 (str(key),),
                 f"unknown key. Expected: {', '.join(ROOT_KEYS)}.{nearest(str(key), ROOT_KEYS)}",
             )
-    resolver.nodes(job.graph, document.get("ops"), "", ())
+    if job.graph.config is None:
+        resolver.nodes(job.graph, document.get("ops"), "", ())
+    else:
+        resolver.mapped(job.graph, job.graph.config, document.get("ops"), "", ("ops",))
     resolver.job_inputs(document.get("inputs"))
     resolver.unmentioned()
-    resources = {**job.resource_defs, **(resources or {})}
-    resource_config = resolver.resources(resources, document.get("resources"))
+    port_config = ports.finish()
+    resolver.problems += ports.problems
+    resource_config = resolver.resources(resources, needed, document.get("resources"))
     log_level, loggers, has_console = resolver.loggers(document.get("loggers"))
     settings = ExecutionSettings(engine="in_process", max_concurrent=1)
     if not ignore_execution:
@@ -94,6 +108,7 @@ def resolve_run_config(
         loggers,
         has_console,
         frozenset(resolver.unrecorded_inputs),
+        port_config,
     )
 
 
@@ -104,6 +119,7 @@ class _Resolver:
         ops: Mapping[str, OpDefinition],
         open_inputs: OpenInputs,
         job_inputs: Mapping[str, Any],
+        ports: PortSchemas,
     ) -> None:
         self.problems: list[Problem] = []
         self.op_config: dict[str, Any] = {}
@@ -113,7 +129,10 @@ class _Resolver:
         self._ops = ops
         self._open = open_inputs
         self._job_inputs = job_inputs
+        self._ports = ports
         self._mentioned: set[str] = set()
+        # The place of the config of each graph with a mapping, by the prefix of its nodes.
+        self._mapped: dict[str, tuple[str, ...]] = {}
 
     def problem(self, path: tuple[str, ...], message: str) -> None:
         self.problems.append(Problem(path, message))
@@ -137,20 +156,65 @@ class _Resolver:
                 continue
             definition, node = definitions[name], f"{prefix}{name}"
             fields = self._mapping({"config": entry} if isinstance(entry, Config) else entry, here)
-            inner = isinstance(definition, GraphDefinition)
-            allowed = ("ops", "inputs") if inner else ("config", "inputs")
-            for key in fields:
-                if key not in allowed:
-                    self.problem(
-                        (*here, str(key)),
-                        f"unknown key. Expected: {', '.join(allowed)}.{nearest(str(key), allowed)}",
-                    )
+            allowed: tuple[str, ...] = ("config", "inputs", "outputs")
+            if isinstance(definition, GraphDefinition):
+                allowed = ("ops" if definition.config is None else "config", "inputs")
+            self._check_keys(fields, allowed, here)
             self._inputs(node, fields.get("inputs"), (*here, "inputs"), definition)
             if isinstance(definition, GraphDefinition):
-                self.nodes(definition, fields.get("ops"), f"{node}.", here)
+                self._graph(definition, fields, f"{node}.", here)
             elif node in self._ops:
                 self._mentioned.add(node)
                 self._op(node, definition, fields.get("config", MISSING), (*here, "config"))
+                outputs = self._mapping(fields.get("outputs"), (*here, "outputs"))
+                self._ports.read_outputs(node, definition, outputs, (*here, "outputs"))
+
+        for name, inner in graph.mapped_graphs.items():
+            if name not in definitions or name not in section:
+                self._graph(inner, {}, f"{prefix}{name}.", (*path, "ops", name))
+
+    def _graph(
+        self,
+        graph: GraphDefinition,
+        fields: Mapping[Any, Any],
+        prefix: str,
+        path: tuple[str, ...],
+    ) -> None:
+        """Read the section of a graph at ``path``; its nodes are below ``prefix``."""
+        if graph.config is None:
+            self.nodes(graph, fields.get("ops"), prefix, path)
+        elif any(node.startswith(prefix) for node in self._ops):
+            self.mapped(graph, graph.config, fields, prefix, path)
+
+    def mapped(
+        self,
+        graph: GraphDefinition,
+        mapping: ConfigMapping,
+        section: Any,
+        prefix: str,
+        path: tuple[str, ...],
+    ) -> None:
+        """Read the config of a graph whose mapping makes the config of its nodes."""
+        fields = self._mapping(section, path)
+        if not prefix:
+            self._check_keys(fields, ("config",), path)
+        here = (*path, "config")
+        self._mapped[prefix] = here
+        made, problems = apply_mapping(mapping, fields.get("config", MISSING), here)
+        self.problems += problems
+        if not problems:
+            nodes = made.ops if isinstance(made, RunConfig) else made
+            self.nodes(graph, nodes, prefix, here)
+
+    def _check_keys(
+        self, fields: Mapping[Any, Any], allowed: tuple[str, ...], path: tuple[str, ...]
+    ) -> None:
+        for key in fields:
+            if key not in allowed:
+                self.problem(
+                    (*path, str(key)),
+                    f"unknown key. Expected: {', '.join(allowed)}.{nearest(str(key), allowed)}",
+                )
 
     def _op(self, node: str, op: OpDefinition, given: Any, path: tuple[str, ...]) -> None:
         value = self._config(op, given, path, f"op {op.name!r}")
@@ -182,6 +246,8 @@ class _Resolver:
                     (*path, str(name)),
                     f"unknown input.{nearest(str(name), definition.input_names())}",
                 )
+            elif self._ports.takes_input(node, name):
+                self._ports.read_input(node, name, given, (*path, name))
             elif (node, name) in self._open:
                 self._value((node, name), given, (*path, name))
             elif node in self._ops or any(each.startswith(f"{node}.") for each in self._ops):
@@ -231,7 +297,16 @@ class _Resolver:
             if id(op) not in required:
                 schema = open_schema(op)
                 required[id(op)] = schema is not None and is_required(schema)
-            if required[id(op)]:
+            above = [here for prefix, here in self._mapped.items() if node.startswith(prefix)]
+            if required[id(op)] and above:
+                given = any(
+                    problem.path[: len(above[-1])] == above[-1] for problem in self.problems
+                )
+                if not given:
+                    self.problem(
+                        above[-1], f"the config mapping gives no config for op {op.name!r}"
+                    )
+            elif required[id(op)]:
                 self.problem(
                     path, f"missing; op {op.name!r} needs config: {describe(open_schema(op))}"
                 )
@@ -252,9 +327,9 @@ class _Resolver:
                     )
 
     def resources(
-        self, definitions: Mapping[str, ResourceDefinition], section: Any
+        self, definitions: Mapping[str, ResourceDefinition], needed: Set[str], section: Any
     ) -> dict[str, Any]:
-        """Read the ``resources`` section; return the config of each resource by key."""
+        """Read the ``resources`` section; return the config of needed resources by key."""
         given = self._mapping(section, ("resources",))
         for key in given:
             if key not in definitions:
@@ -268,14 +343,13 @@ class _Resolver:
             path = ("resources", key)
             entry = given.get(key)
             fields = self._mapping(
-                {"config": entry} if isinstance(entry, ConfigurableResource) else entry, path
+                {"config": entry} if isinstance(entry, ResourceClass) else entry, path
             )
-            for other in fields:
-                if other != "config":
-                    self.problem((*path, str(other)), "unknown key. Expected: config")
-            value = self._config(
-                definition, fields.get("config", MISSING), (*path, "config"), f"resource {key!r}"
-            )
+            self._check_keys(fields, ("config",), path)
+            config = fields.get("config", MISSING)
+            if config is MISSING and key not in needed:
+                continue
+            value = self._config(definition, config, (*path, "config"), f"resource {key!r}")
             resolved[key] = None if value is MISSING else value
         return resolved
 
@@ -293,9 +367,7 @@ class _Resolver:
             definition = self._job.logger_defs.get(name)
             if definition is not None:
                 fields = self._mapping(entry, path)
-                for other in fields:
-                    if other != "config":
-                        self.problem((*path, str(other)), "unknown key. Expected: config")
+                self._check_keys(fields, ("config",), path)
                 value = self._config(
                     definition, fields.get("config", MISSING), (*path, "config"), f"logger {name!r}"
                 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rayexec.config.config_paths import OpenInputs, config_path, open_schema
+from rayexec.config.config_paths import OpenInputs, config_path, mapped_graphs
 from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.mapping import open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.schemas.schema import is_required, scaffold
 from rayexec.definitions.type_loaders import DagsterTypeLoader, PlainLoader
@@ -37,7 +38,15 @@ def _scaffold_entries(
     open_inputs: OpenInputs,
     only_required: bool,
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
+    mapped = dict(mapped_graphs(job.graph))
+    for path, mapping in mapped.items():
+        schema = mapping.config_schema
+        if schema is not None and (not only_required or is_required(schema)):
+            here = config_path(path, "config") if path else ("ops", "config")
+            yield here, scaffold(schema, only_required=only_required)
     for node, op in ops.items():
+        if any(not path or node.startswith(f"{path}.") for path in mapped):
+            continue  # its graph's mapping gives its config
         schema = open_schema(op)
         if schema is not None and (not only_required or is_required(schema)):
             yield config_path(node, "config"), scaffold(schema, only_required=only_required)

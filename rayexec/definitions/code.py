@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 __all__ = [
     "ByReference",
@@ -63,15 +63,22 @@ def _moved(file: str) -> str:
 class ByReference:
     """A definition around a user's callable ``fn``, pickled by name if a module has it."""
 
+    #: The attribute of instances that holds ``fn``.
+    code_field: ClassVar[str] = "fn"
+
     fn: Callable[..., Any]
+
+    def state(self) -> dict[str, Any]:
+        """Return the attributes that a pickle has."""
+        return dict(self.__dict__)
 
     def __reduce__(self) -> tuple[Any, ...]:
         home = home_of(self.fn)
         if home is not None:
             if _find(sys.modules[home.module], home.qualname) is self:
                 return _load_definition, tuple(home)
-            return _rebuild, (type(self), {**self.__dict__, "fn": None}, tuple(home))
-        return _rebuild, (type(self), dict(self.__dict__), None)
+            return _rebuild, (type(self), {**self.state(), self.code_field: None}, tuple(home))
+        return _rebuild, (type(self), self.state(), None)
 
 
 class Home(NamedTuple):
@@ -107,12 +114,13 @@ def _load_definition(module: str, file: str | None, qualname: str) -> Any:
 
 
 def _rebuild(
-    cls: type[Any], state: dict[str, Any], home: tuple[str, str | None, str] | None
+    cls: type[ByReference], state: dict[str, Any], home: tuple[str, str | None, str] | None
 ) -> Any:
     definition = object.__new__(cls)
     if home is not None:
         held = _load_definition(*home)
-        state = {**state, "fn": getattr(held, "fn", held)}
+        fn = held if isinstance(held, type) else getattr(held, "fn", held)
+        state = {**state, cls.code_field: fn}
     definition.__dict__.update(state)
     return definition
 

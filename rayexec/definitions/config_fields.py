@@ -10,7 +10,15 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import pydantic
 
-__all__ = ["Arm", "arm_of", "complete_fields", "config_dict", "document_value", "tags_of"]
+__all__ = [
+    "Arm",
+    "arm_of",
+    "complete_fields",
+    "config_dict",
+    "document_value",
+    "shown_value",
+    "tags_of",
+]
 
 
 class Arm(NamedTuple):
@@ -123,6 +131,11 @@ def config_dict(model: pydantic.BaseModel, *, for_document: bool) -> dict[str, A
 def document_value(value: Any, discriminator: Any = None) -> Any:
     """Return the value of a field as run config gives it."""
     return _plain(value, True, discriminator)
+
+
+def shown_value(value: Any) -> Any:
+    """Return the value of a field as plain data, as contexts show it."""
+    return _plain(value, False)
 
 
 def _plain(value: Any, for_document: bool, discriminator: Any = None) -> Any:

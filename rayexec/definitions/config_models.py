@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pydantic
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from rayexec.definitions.config_fields import complete_fields, config_dict
-from rayexec.errors import InvocationError
+from rayexec.definitions.config_fields import complete_fields, config_dict, shown_value
+from rayexec.errors import ConfigError, InvocationError, Problem
 
 __all__ = [
     "ORIGINS",
     "Config",
     "EnvVar",
+    "FieldValues",
+    "IntEnvVar",
     "PermissiveConfig",
     "as_data",
-    "keep_environment",
+    "holds_environment",
+    "is_default",
+    "is_plain",
     "note_origins",
     "origins_in_environment",
+    "read_environment",
     "without_inputs",
 ]
 
@@ -37,6 +42,18 @@ class Config(pydantic.BaseModel):
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    if not TYPE_CHECKING:  # type checkers see the fields instead
+
+        def __init__(self, **fields: Any) -> None:
+            if any(
+                type(each) not in _PLAIN and holds_environment(each) for each in fields.values()
+            ):
+                _keep_environment(self, super().__init__, fields)
+            else:
+                super().__init__(**fields)
+
+        __init__.__pydantic_base_init__ = True  # pydantic makes no EnvVar from a mapping
 
     @classmethod
     def __pydantic_init_subclass__(cls, **options: Any) -> None:
@@ -91,22 +108,138 @@ class PermissiveConfig(Config):
 
 def as_data(config: Any) -> Any:
     """Return config as plain data: of a Config a dict of its fields, anything else as it is."""
-    return config.model_dump() if isinstance(config, Config) else config
+    if isinstance(config, FieldValues):
+        return config.as_config()
+    return config_dict(config, for_document=False) if isinstance(config, Config) else config
+
+
+if TYPE_CHECKING:
+    # An EnvVar fits into any field of type str, as type checkers see it. At run time it is no
+    # string, so that its name never passes for the value.
+    class _Text(str): ...
+else:
+
+    class _Text:
+        __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class EnvVar:
-    """A config value from the environment variable ``name``, read at the start of the run."""
+class EnvVar(_Text):
+    """A config value from the environment variable ``name``, read at the start of the run.
+
+    ``str()`` raises RuntimeError, since the value is not there yet: use ``get_value``.
+    """
 
     name: str
 
-    def get_value(self, default: str | None = None) -> str | None:
+    @property
+    def env_var_name(self) -> str:
+        """The name of the variable."""
+        return self.name
+
+    def get_value(self, default: Any = None) -> Any:
         """Return the current value of the variable, by default ``default``."""
         return os.environ.get(self.name, default)
 
     def as_config(self) -> dict[str, Any]:
         """Return the form in config files: ``{"env": NAME}``."""
         return {"env": self.name}
+
+    def __str__(self) -> str:
+        raise RuntimeError(
+            f"{self!r} stands for a value that the start of a run reads. Give it to a field of a "
+            "Config or a resource, or call get_value() for the value now."
+        )
+
+    @staticmethod
+    def int(name: str) -> Any:
+        """Return an EnvVar that holds an int, for a field of type int."""
+        return IntEnvVar(name)
+
+
+class IntEnvVar(EnvVar):
+    """An EnvVar that holds an int: ``EnvVar.int("NAME")``."""
+
+    __slots__ = ()
+
+    def get_value(self, default: Any = None) -> Any:
+        """Return the current value as an int; raises ValueError for any other text."""
+        text = os.environ.get(self.name)
+        return int(text) if text else default
+
+    def __int__(self) -> int:
+        return int(str(self))
+
+
+_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value is a scalar, without anything in it."""
+    return type(value) in _PLAIN
+
+
+def holds_environment(value: object) -> bool:
+    """Whether a value is an EnvVar, or a config or container with one in it."""
+    if isinstance(value, EnvVar):
+        return True
+    inside: Iterable[object] = ()
+    if isinstance(value, pydantic.BaseModel):
+        inside = [inner for _, inner in value]
+    elif isinstance(value, Mapping):
+        inside = value.values()
+    elif isinstance(value, list | tuple | set | frozenset):
+        inside = value
+    return any(type(each) not in _PLAIN and holds_environment(each) for each in inside)
+
+
+def read_environment(value: Any, subject: str = "config", path: tuple[str, ...] = ()) -> Any:
+    """Return data with the current values of the variables in it.
+
+    Raises ConfigError for one that is not set.
+    """
+    if isinstance(value, EnvVar):
+        read = value.get_value()
+        if read is None:
+            message = f"the environment variable {value.name!r} is not set."
+            raise ConfigError([Problem(path, message)], subject=subject)
+        return read
+    if isinstance(value, Config) and holds_environment(value):
+        fields = {name: read_environment(each, subject, (*path, name)) for name, each in value}
+        return type(value).model_validate(fields)
+    if type(value) is dict:
+        return {
+            key: read_environment(each, subject, (*path, str(key))) for key, each in value.items()
+        }
+    if type(value) in (list, tuple):
+        return type(value)([read_environment(each, subject, path) for each in value])
+    return value
+
+
+def is_default(cls: type[pydantic.BaseModel], key: str, value: object) -> bool:
+    """Whether a field, by name or alias, would have this value without being given it."""
+    for name, declared in cls.model_fields.items():
+        if key in (name, declared.alias, declared.validation_alias):
+            try:
+                return bool(value == declared.default)
+            except Exception:  # objects of users compare as they like
+                return value is declared.default
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValues:
+    """Values of the fields of a resource for one run, by key in config."""
+
+    values: Mapping[str, Any]
+    #: The fields whose values come from the environment, each with what names the variable.
+    origins: Mapping[str, object] = field(default_factory=dict)
+    #: Config of the resources in fields: FieldValues for those with fields.
+    nested: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_config(self) -> dict[str, Any]:
+        """Return the values as plain config."""
+        return {key: shown_value(value) for key, value in self.values.items()}
 
 
 def origins_in_environment(model: pydantic.BaseModel) -> Mapping[str, object]:
@@ -136,7 +269,7 @@ def without_inputs(error: pydantic.ValidationError) -> pydantic.ValidationError:
     return pydantic.ValidationError.from_exception_data(error.title, problems, hide_input=True)
 
 
-def keep_environment(
+def _keep_environment(
     model: pydantic.BaseModel, initialise: Callable[..., None], fields: Mapping[str, Any]
 ) -> None:
     """Initialise ``model`` from fields with EnvVars among them, and keep these as they are.
@@ -150,7 +283,7 @@ def keep_environment(
     except pydantic.ValidationError as error:
         for problem in error.errors(include_url=False):
             # An error of the model as a whole may come from its EnvVars.
-            if problem["loc"] and not isinstance(fields.get(str(problem["loc"][0])), EnvVar):
+            if problem["loc"] and not holds_environment(fields.get(str(problem["loc"][0]))):
                 raise
     except Exception:  # a validator of users may fail on an EnvVar
         pass

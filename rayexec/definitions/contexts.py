@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn
 
+from typing_extensions import Self
+
 from rayexec.definitions.called_op import CalledOp
-from rayexec.definitions.config_models import as_data
+from rayexec.definitions.config_models import FieldValues, as_data
 from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.node_handle import NodeHandle
@@ -157,13 +160,16 @@ class OpExecutionContext:
         return self._given_run.job_name
 
     @property
-    def job_def(self) -> NoReturn:
-        """Raises UnsupportedError: a step has its own op, and not the job around it."""
-        raise UnsupportedError(
-            "a step does not get the job's definition: workers have its ops alone. context.job_name"
-            " and context.run have the facts of the run.",
-            feature="context.job_def",
-        )
+    def job_def(self) -> RunningJob:
+        """The job: its name alone, since a step has its own op and not the job around it."""
+        return RunningJob(self.job_name)
+
+    @property
+    def pdb(self) -> Any:
+        """A debugger for ``context.pdb.set_trace()``, in a process that has a terminal."""
+        from pdb import Pdb  # slow to import, and seldom of use
+
+        return Pdb()
 
     @property
     def run_config(self) -> Mapping[str, Any]:
@@ -305,6 +311,22 @@ class OpExecutionContext:
         return None if added is None else normalize_metadata(added)
 
 
+class RunningJob:
+    """The job of a running step; any other attribute than ``name`` raises UnsupportedError."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, attribute: str) -> NoReturn:
+        if attribute.startswith("__"):  # copies and pickles look for special methods
+            raise AttributeError(attribute)
+        raise UnsupportedError(
+            f"a step gets no definition of its job, and so no {attribute!r} of it: workers have "
+            f"the job's ops alone. context.job_def.name and context.run have the facts of the run.",
+            feature=f"context.job_def.{attribute}",
+        )
+
+
 class InitResourceContext:
     """Context of a resource's function: its config, and the resources that it requires."""
 
@@ -314,9 +336,46 @@ class InitResourceContext:
         resource_config: Any = None,
         resources: Resources | None = None,
         run: RunInfo | None = None,
+        resource_def: Any = None,
+        instance: Any = None,
     ) -> None:
-        self.resource_config = fresh(resource_config)
+        #: The config as the run has it, for the definition of the resource.
+        self.given_config = resource_config
+        self.resource_config = _shown_config(resource_config)
         self.resources = resources or NO_RESOURCES
         self.run: RunInfo | None = None if run is None else OwnRunInfo(run)
         self.run_id = run.run_id if run is not None else None
         self.log = StepLog()
+        self._resource_def = resource_def
+        self._instance = instance
+
+    @property
+    def resource_def(self) -> Any:
+        """The definition of the resource."""
+        return self._resource_def
+
+    @property
+    def instance(self) -> Any:
+        """The instance given to a context for tests; None in a run."""
+        return self._instance
+
+    @property
+    def dagster_run(self) -> RunInfo | None:
+        """The facts of the run; None outside of one."""
+        return self.run
+
+    @property
+    def log_manager(self) -> StepLog:
+        """The log of the opening."""
+        return self.log
+
+    def replace_config(self, config: Any) -> Self:
+        """Return a copy with other config."""
+        changed = copy.copy(self)
+        changed.given_config = config
+        changed.resource_config = _shown_config(config)
+        return changed
+
+
+def _shown_config(given: Any) -> Any:
+    return given.as_config() if isinstance(given, FieldValues) else fresh(given)

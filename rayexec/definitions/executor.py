@@ -26,8 +26,26 @@ class ExecutorDefinition:
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def configured(self, config: Mapping[str, Any]) -> ExecutorDefinition:
-        """Return a copy with settings ``config``; run config overrides single keys."""
+    def configured(
+        self,
+        config_or_config_fn: Any,
+        name: str | None = None,
+        config_schema: Any = None,
+        description: str | None = None,
+    ) -> ExecutorDefinition:
+        """Return a copy with other settings; run config overrides single keys.
+
+        A function that returns the settings gets no config. Names and descriptions of executors
+        have no effect.
+        """
+        config = config_or_config_fn
+        if callable(config):
+            if config_schema is not None:
+                raise DefinitionError(
+                    f"{self.name}_executor.configured takes no config_schema: run config overrides "
+                    f"single settings."
+                )
+            config = config({})
         if not isinstance(config, Mapping):
             raise DefinitionError(
                 f"{self.name}_executor.configured takes a mapping, got {type(config).__name__}."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +20,7 @@ from rayexec.definitions.graph_data import (
 from rayexec.definitions.handles import Collected, InvokedOutput, InvokedOutputs, Level, NodeOutput
 from rayexec.definitions.hooks import Hooked
 from rayexec.definitions.invocation import Invocable, Invocation, PendingInvocation
+from rayexec.definitions.mapping import ConfigMapping, Fixed, preset_of
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.tags import normalize_tags
@@ -45,6 +48,49 @@ class GraphDefinition(Invocable, Hooked):
     levels: Mapping[str, Level] = field(default_factory=dict)
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    #: Makes the config of the nodes from one smaller config; None where run config has it itself.
+    config: ConfigMapping | None = None
+
+    def configured(
+        self,
+        config_or_config_fn: Any,
+        name: str | None = None,
+        config_schema: Any = None,
+        description: str | None = None,
+    ) -> Self:
+        """Return a copy called ``name`` whose config is fixed, or made by a function.
+
+        ``config_schema`` is the schema of the function's own config. Raises DefinitionError for a
+        graph without a config mapping.
+        """
+        if self.config is None:
+            raise DefinitionError(
+                f"graph {self.name!r} has no config mapping, so there is nothing to configure: "
+                f"give it one by @graph(config=…)."
+            )
+        where = f"configured() of graph {self.name!r}"
+        made = copy.copy(self)  # subclasses have other parameters
+        for field_name, value in {
+            "name": check_name(name or self.name, "a graph"),
+            "config": preset_of(self.config, config_or_config_fn, config_schema, where),
+            "description": description or self.description,
+        }.items():
+            object.__setattr__(made, field_name, value)
+        return made
+
+    @functools.cached_property
+    def mapped_graphs(self) -> Mapping[str, GraphDefinition]:
+        """The graphs in this one, by node, that have a config mapping or contain such graphs."""
+        inner = {
+            node.name: node.definition
+            for node in self.nodes
+            if isinstance(node.definition, GraphDefinition)
+        }
+        return {
+            name: graph
+            for name, graph in inner.items()
+            if graph.config is not None or graph.mapped_graphs
+        }
 
     def _wire(self, name: str, wiring: Wiring, **settings: Any) -> None:
         """Fill in the fields from a wiring, in place of ``__init__``."""
@@ -135,6 +181,7 @@ def compose(
     ins: Mapping[str, GraphIn] | None = None,
     out: GraphOut | Mapping[str, GraphOut] | None = None,
     tags: Mapping[str, Any] | None = None,
+    config: Any = None,
 ) -> GraphT:
     """Run the body ``fn`` and return the ``cls`` that it wires.
 
@@ -168,6 +215,22 @@ def compose(
         wiring,
         description=description or inspect.getdoc(fn),
         tags=normalize_tags(tags, where),
+        config=graph_config(config, where),
+    )
+
+
+def graph_config(config: Any, where: str) -> ConfigMapping | None:
+    """Return the config mapping of a graph; a mapping of nodes becomes one that ignores its config.
+
+    Raises DefinitionError, with ``where`` in its message, for anything else.
+    """
+    if config is None or isinstance(config, ConfigMapping):
+        return config
+    if isinstance(config, Mapping):
+        return ConfigMapping(Fixed(config))
+    raise DefinitionError(
+        f"{where}: config is what @config_mapping or ConfigMapping makes, or a mapping of the "
+        f"graph's nodes, got {type(config).__name__}."
     )
 
 

@@ -9,8 +9,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
+import typing_extensions
+
+from rayexec.definitions.configurable_resource import ConfigurableResourceFactory
+from rayexec.definitions.contexts import InitResourceContext
+from rayexec.definitions.fields_resource import FieldsResource
 from rayexec.definitions.ports import Out
-from rayexec.definitions.resource import ConfigurableResource, ResourceDefinition, ResourceScope
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope
+from rayexec.errors import DefinitionError
+
+#: The IO manager that a factory makes.
+T = typing_extensions.TypeVar("T", default=Any)
 
 if TYPE_CHECKING:
     from rayexec.definitions.io_contexts import InputContext, OutputContext
@@ -18,13 +27,17 @@ if TYPE_CHECKING:
 __all__ = [
     "IO_MANAGER",
     "ConfigurableIOManager",
+    "ConfigurableIOManagerFactory",
+    "ConfigurableLegacyIOManagerAdapter",
     "IOManager",
     "IOManagerDefinition",
     "InputManager",
     "InputManagerDefinition",
     "input_manager",
+    "input_schema_of",
     "io_manager",
     "manager_key",
+    "output_schema_of",
 ]
 
 # The key of the IO manager of outputs that name none.
@@ -62,21 +75,95 @@ class IOManager(InputManager):
         """Store ``obj`` for a later ``load_input``; an error fails the step."""
 
 
-class ConfigurableIOManager(ConfigurableResource, IOManager):
+class ConfigurableIOManagerFactory(ConfigurableResourceFactory[T]):
+    """A class whose fields are the config of an IO manager, and that makes the manager.
+
+    Override ``create_io_manager``, and ``output_config_schema`` and ``input_config_schema`` for
+    config of single outputs and inputs.
+    """
+
+    @abstractmethod
+    def create_io_manager(self, context: InitResourceContext) -> T:
+        """Return the IO manager."""
+        raise NotImplementedError
+
+    def create_resource(self, context: InitResourceContext) -> T:
+        """Return the IO manager."""
+        return self.create_io_manager(context)
+
+    @classmethod
+    def input_config_schema(cls) -> Any:
+        """Return the schema of the config for one input; None for any config."""
+        return None
+
+    @classmethod
+    def output_config_schema(cls) -> Any:
+        """Return the schema of the config for one output; None for no config."""
+        return None
+
+
+class ConfigurableIOManager(ConfigurableIOManagerFactory[Any], IOManager):
     """An IO manager with its config as fields."""
 
+    def create_io_manager(self, context: InitResourceContext) -> Any:
+        """Return the instance itself."""
+        return self
 
+
+class ConfigurableLegacyIOManagerAdapter(ConfigurableIOManagerFactory[Any]):
+    """A class with fields around an IO manager made by ``@io_manager``: its config are the fields.
+
+    Override the property ``wrapped_io_manager``.
+    """
+
+    @property
+    @abstractmethod
+    def wrapped_io_manager(self) -> IOManagerDefinition:
+        """The definition of the IO manager."""
+        raise NotImplementedError
+
+    def create_io_manager(self, context: InitResourceContext) -> Any:
+        """Raise NotImplementedError: the wrapped definition makes the manager."""
+        raise NotImplementedError
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator[Any]:
+        """Open the wrapped IO manager, with the fields as its config, and close it."""
+        with self.wrapped_io_manager.open(context) as value:
+            yield value
+
+
+@dataclass(frozen=True, eq=False)
 class IOManagerDefinition(ResourceDefinition):
-    """A function to open an IO manager."""
+    """A function to open an IO manager.
+
+    The schemas are those of the config for one output (``ops.<op>.outputs.<output>``) and for one
+    input (``ops.<op>.inputs.<input>``) with ``In(input_manager_key=…)``.
+    """
+
+    input_config_schema: Any = None
+    output_config_schema: Any = None
+
+    @staticmethod
+    def hardcoded_io_manager(value: Any, description: str | None = None) -> IOManagerDefinition:
+        """Return the definition of an IO manager that is there; DefinitionError for no manager."""
+        if not isinstance(value, IOManager):
+            raise DefinitionError(
+                f"hardcoded_io_manager takes an IOManager, got {type(value).__name__}."
+            )
+        constant = ResourceDefinition.hardcoded_resource(value).fn
+        return IOManagerDefinition(constant, description=description, scope=ResourceScope.WORKER)
 
 
 @dataclass(frozen=True, eq=False)
 class InputManagerDefinition(ResourceDefinition):
-    """An input manager made of a function of an InputContext that returns the value."""
+    """An input manager made of a function that returns the value, or an InputManager to load it."""
+
+    input_config_schema: Any = None
 
     @contextlib.contextmanager
     def open(self, context: Any) -> Iterator[Any]:
-        """Give the function as an InputManager, with nothing to open."""
+        """Give the function as an InputManager, with nothing to open yet."""
         yield _Loads(self.fn)
 
 
@@ -85,71 +172,101 @@ class _Loads(InputManager):
         self._fn = fn
 
     def load_input(self, context: InputContext) -> Any:
-        return self._fn(context) if inspect.signature(self._fn).parameters else self._fn()
+        loaded = self._fn(context) if inspect.signature(self._fn).parameters else self._fn()
+        return loaded.load_input(context) if isinstance(loaded, InputManager) else loaded
+
+
+def input_schema_of(definition: ResourceDefinition) -> Any:
+    """Return the schema of the config that a manager takes for one input; None for any config."""
+    return _schema_of(definition, "input_config_schema")
+
+
+def output_schema_of(definition: ResourceDefinition) -> Any:
+    """Return the schema of the config that a manager takes for one output, or None."""
+    return _schema_of(definition, "output_config_schema")
+
+
+def _schema_of(definition: ResourceDefinition, name: str) -> Any:
+    if isinstance(definition, FieldsResource):
+        schema_of_class = getattr(definition.resource_class, name, None)
+        return None if schema_of_class is None else schema_of_class()
+    return getattr(definition, name, None)
 
 
 @overload
-def io_manager(fn: Callable[..., Any], /) -> IOManagerDefinition: ...
+def io_manager(config_schema: Callable[..., Any], /) -> IOManagerDefinition: ...
 @overload
 def io_manager(
-    *,
     config_schema: Any = ...,
-    required_resource_keys: Iterable[str] = ...,
     description: str | None = ...,
+    output_config_schema: Any = ...,
+    input_config_schema: Any = ...,
+    required_resource_keys: Iterable[str] | None = ...,
+    version: str | None = ...,
     scope: str = ...,
 ) -> Callable[[Callable[..., Any]], IOManagerDefinition]: ...
 def io_manager(
-    fn: Callable[..., Any] | None = None,
-    /,
-    *,
     config_schema: Any = None,
-    required_resource_keys: Iterable[str] = (),
     description: str | None = None,
+    output_config_schema: Any = None,
+    input_config_schema: Any = None,
+    required_resource_keys: Iterable[str] | None = None,
+    version: str | None = None,
     scope: str = ResourceScope.BATCH,
 ) -> IOManagerDefinition | Callable[[Callable[..., Any]], IOManagerDefinition]:
     """Make a resource of a function that returns an IOManager.
 
-    The function takes an InitResourceContext, or nothing. ``scope`` is a ResourceScope or its name.
+    The function takes an InitResourceContext, or nothing. The two other schemas are those of
+    IOManagerDefinition. ``scope`` is a ResourceScope or its name. ``version`` has no effect.
     """
+    is_bare = inspect.isroutine(config_schema)  # @io_manager without arguments
 
     def decorate(fn: Callable[..., Any]) -> IOManagerDefinition:
         return IOManagerDefinition(
             fn,
-            config_schema,
-            frozenset(required_resource_keys),
-            description or inspect.getdoc(fn),
+            config_schema=None if is_bare else config_schema,
+            description=description or inspect.getdoc(fn),
+            required_resource_keys=frozenset(required_resource_keys or ()),
+            input_config_schema=input_config_schema,
+            output_config_schema=output_config_schema,
             scope=scope,
         )
 
-    return decorate if fn is None else decorate(fn)
+    return decorate(config_schema) if is_bare else decorate
 
 
 @overload
-def input_manager(fn: Callable[..., Any], /) -> InputManagerDefinition: ...
+def input_manager(config_schema: Callable[..., Any], /) -> InputManagerDefinition: ...
 @overload
 def input_manager(
-    *,
     config_schema: Any = ...,
-    required_resource_keys: Iterable[str] = ...,
     description: str | None = ...,
+    input_config_schema: Any = ...,
+    required_resource_keys: Iterable[str] | None = ...,
+    version: str | None = ...,
 ) -> Callable[[Callable[..., Any]], InputManagerDefinition]: ...
 def input_manager(
-    fn: Callable[..., Any] | None = None,
-    /,
-    *,
     config_schema: Any = None,
-    required_resource_keys: Iterable[str] = (),
     description: str | None = None,
+    input_config_schema: Any = None,
+    required_resource_keys: Iterable[str] | None = None,
+    version: str | None = None,
 ) -> InputManagerDefinition | Callable[[Callable[..., Any]], InputManagerDefinition]:
-    """Make an input manager of a function that returns a value.
+    """Make an input manager of a function that returns a value, or an InputManager to load it.
 
-    The function takes an InputContext, or nothing. Its config is ``context.resource_config``, its
-    resources are in ``context.resources``.
+    The function takes an InputContext, or nothing. The config of the resource is
+    ``context.resource_config``, that of the input is ``context.config``, and its resources are in
+    ``context.resources``. ``version`` has no effect.
     """
+    is_bare = inspect.isroutine(config_schema)  # @input_manager without arguments
 
     def decorate(fn: Callable[..., Any]) -> InputManagerDefinition:
         return InputManagerDefinition(
-            fn, config_schema, frozenset(required_resource_keys), description or inspect.getdoc(fn)
+            fn,
+            config_schema=None if is_bare else config_schema,
+            description=description or inspect.getdoc(fn),
+            required_resource_keys=frozenset(required_resource_keys or ()),
+            input_config_schema=input_config_schema,
         )
 
-    return decorate if fn is None else decorate(fn)
+    return decorate(config_schema) if is_bare else decorate

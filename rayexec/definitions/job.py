@@ -8,12 +8,14 @@ from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
+from rayexec.definitions.fields_resource import resource_definition
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
 from rayexec.definitions.job_checks import check_graph, check_resources
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
-from rayexec.definitions.resource import ResourceDefinition, resource_definition
+from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
 from rayexec.errors import DefinitionError, UnsupportedError
@@ -137,6 +139,7 @@ def _resources(resources: Any, where: str) -> dict[str, ResourceDefinition]:
                 f"resource: use letters, digits and underscores."
             )
         definitions[key] = resource_definition(given)
+    bind_resources(definitions, where)  # raises for requirements that nothing meets
     return definitions
 
 

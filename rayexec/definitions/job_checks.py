@@ -13,6 +13,7 @@ from rayexec.definitions.invocation import Invocable
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.requirements import lacking
 from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.types import DagsterType
 from rayexec.errors import DefinitionError
 
 __all__ = ["check_graph", "check_resources"]
@@ -24,13 +25,29 @@ _UNLOADABLE: WeakKeyDictionary[GraphDefinition, tuple[str, ...]] = WeakKeyDictio
 def check_graph(graph: GraphDefinition, where: str) -> None:
     """Raise DefinitionError if ``graph`` can't be a job; ``where`` names the job.
 
-    Two definitions in it have one name, or nothing gives an input that needs a value.
+    Two definitions or types in it have one name, or nothing gives an input that needs a value.
     """
     definitions: dict[str, Invocable] = {}
+    types: dict[str, DagsterType] = {}
     for definition in _definitions(graph, set()):
         if definitions.setdefault(definition.name, definition) is not definition:
             raise DefinitionError(two_of_one_name(where, definition.name))
+        if isinstance(definition, OpDefinition):
+            for kind in _named_types(definition):
+                if types.setdefault(kind.unique_name, kind) is not kind:
+                    raise DefinitionError(
+                        f"{where} has two types called {kind.unique_name!r}: use one object for "
+                        f"both, or rename one of them."
+                    )
     _unloadable_inputs(graph, where)
+
+
+def _named_types(op: OpDefinition) -> Iterator[DagsterType]:
+    """Yield the types with a name of their own that users gave to the ports of an op."""
+    kinds = [*(port.type for port in op.ins.values()), *(port.type for port in op.outs.values())]
+    for kind in kinds:
+        if kind.is_custom and kind.has_unique_name:
+            yield kind
 
 
 def check_resources(

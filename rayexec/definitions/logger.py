@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
+from rayexec.definitions.config_parameter import checked_schema
 from rayexec.definitions.direct_calls import direct_calls
+from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.ports import NO_DEFAULT
+from rayexec.errors import DefinitionError
 
 __all__ = ["InitLoggerContext", "LoggerDefinition", "logger"]
 
@@ -33,19 +36,35 @@ class LoggerDefinition(ByReference):
     log lines of all ops to it.
     """
 
-    fn: Callable[[InitLoggerContext], logging.Logger]
+    logger_fn: Callable[[InitLoggerContext], logging.Logger]
     config_schema: Any = None
     description: str | None = None
     preset_config: Any = NO_DEFAULT
+
+    def __post_init__(self) -> None:
+        name = getattr(self.logger_fn, "__name__", type(self.logger_fn).__name__)
+        if not callable(self.logger_fn):
+            raise DefinitionError(f"A logger is made of a function, got {name}.")
+        checked_schema(self.config_schema, f"logger {name!r}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.Logger:
         """Return the logger for a context of ``build_init_logger_context``, in a unit test."""
         made: logging.Logger = direct_calls().call_logger(self, args, kwargs)
         return made
 
-    def configured(self, config: Any) -> LoggerDefinition:
-        """Return a copy with its config fixed to ``config``, or made by it if a ConfigMapping."""
-        return replace(self, preset_config=config)
+    def configured(
+        self,
+        config_or_config_fn: Any,
+        config_schema: Any = None,
+        description: str | None = None,
+    ) -> LoggerDefinition:
+        """Return a copy whose config is fixed, or made by a function.
+
+        ``config_schema`` is the schema of the function's own config.
+        """
+        where = "configured() of a logger"
+        preset = preset_of(self.preset_config, config_or_config_fn, config_schema, where)
+        return replace(self, preset_config=preset, description=description or self.description)
 
 
 LoggerFunction = Callable[[InitLoggerContext], logging.Logger]

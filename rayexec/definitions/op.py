@@ -9,20 +9,29 @@ from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.concurrency import Pool
+from rayexec.definitions.config_parameter import checked_schema, schema_of_parameter
 from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.fresh_data import ReadOnlyDict
 from rayexec.definitions.handles import Level
 from rayexec.definitions.invocation import Invocable, PendingInvocation
-from rayexec.definitions.op_signature import Parameters, read_outputs, read_signature
+from rayexec.definitions.mapping import preset_of
+from rayexec.definitions.named_ports import (
+    InputDefinition,
+    OutputDefinition,
+    named_in,
+    named_out,
+)
+from rayexec.definitions.op_signature import Parameters, read_signature
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, In, Out
 from rayexec.definitions.ray_options import RayOptions
 from rayexec.definitions.ray_options import ray_options as as_ray_options
 from rayexec.definitions.retry import RetryPolicy
+from rayexec.definitions.return_annotation import read_outputs
 from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.time_limits import as_time_limit
 from rayexec.definitions.types import annotations_of
 from rayexec.definitions.versions import check_version
-from rayexec.errors import DefinitionError
+from rayexec.errors import DefinitionError, InvariantError
 from rayexec.names import check_name
 
 __all__ = ["OpDefinition", "op"]
@@ -54,6 +63,8 @@ class OpDefinition(ByReference, Invocable):
     durable: bool = False
     preset_config: Any = NO_DEFAULT
     cache: bool = False
+    #: Outputs with an annotation, and whether that is Output; see ``DeclaredOutputs``.
+    as_output: Mapping[str, bool] = field(default_factory=dict)
     #: The required resources, and those of the types of inputs and outputs.
     resource_keys: frozenset[str] = field(init=False)
 
@@ -64,6 +75,53 @@ class OpDefinition(ByReference, Invocable):
         kinds += [each.type for each in self.outs.values()]
         keys = self.required_resource_keys.union(*(kind.resource_keys for kind in kinds))
         object.__setattr__(self, "resource_keys", keys)
+        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+            object.__setattr__(self, name, getattr(self.fn, name, None))
+
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        """The op's function, for ``inspect.signature`` and ``inspect.unwrap``."""
+        return self.fn
+
+    @property
+    def input_defs(self) -> list[InputDefinition]:
+        """The inputs with their names."""
+        return [named_in(name, declared) for name, declared in self.ins.items()]
+
+    @property
+    def output_defs(self) -> list[OutputDefinition]:
+        """The outputs with their names."""
+        return [named_out(name, declared) for name, declared in self.outs.items()]
+
+    @property
+    def input_dict(self) -> dict[str, InputDefinition]:
+        """The inputs by name."""
+        return {each.name: each for each in self.input_defs}
+
+    @property
+    def output_dict(self) -> dict[str, OutputDefinition]:
+        """The outputs by name."""
+        return {each.name: each for each in self.output_defs}
+
+    def has_input(self, name: str) -> bool:
+        """Whether the op has an input of that name."""
+        return name in self.ins
+
+    def has_output(self, name: str) -> bool:
+        """Whether the op has an output of that name."""
+        return name in self.outs
+
+    def input_def_named(self, name: str) -> InputDefinition:
+        """Return an input; raises InvariantError for an unknown name."""
+        if name not in self.ins:
+            raise InvariantError(f"op {self.name!r} has no input {name!r}.")
+        return named_in(name, self.ins[name])
+
+    def output_def_named(self, name: str) -> OutputDefinition:
+        """Return an output; raises InvariantError for an unknown name."""
+        if name not in self.outs:
+            raise InvariantError(f"op {self.name!r} has no output {name!r}.")
+        return named_out(name, self.outs[name])
 
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""
@@ -88,12 +146,24 @@ class OpDefinition(ByReference, Invocable):
         """Return the outputs in order, a dynamic one with itself as its level."""
         return {name: (name,) if out.is_dynamic else () for name, out in self.outs.items()}
 
-    def configured(self, config: Any, name: str | None = None) -> OpDefinition:
-        """Return a copy with its config fixed to ``config``, or made by it if a ConfigMapping.
+    def configured(
+        self,
+        config_or_config_fn: Any,
+        name: str | None = None,
+        config_schema: Any = None,
+        description: str | None = None,
+    ) -> OpDefinition:
+        """Return a copy called ``name`` whose config is fixed, or made by a function.
 
-        ``name`` is the name of the copy.
+        ``config_schema`` is the schema of the function's own config.
         """
-        return replace(self, preset_config=config, name=check_name(name or self.name, "an op"))
+        where = f"configured() of op {self.name!r}"
+        return replace(
+            self,
+            preset_config=preset_of(self.preset_config, config_or_config_fn, config_schema, where),
+            name=check_name(name or self.name, "an op"),
+            description=description or self.description,
+        )
 
     def call_directly(
         self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -155,21 +225,25 @@ def op(
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
         label = check_name(name or getattr(fn, "__name__", None), "an op")
         where = f"op {label!r}"
+        if description is not None and not isinstance(description, str):
+            raise DefinitionError(f"{where}: description is a string, got {description!r}.")
         annotations = annotations_of(fn)
         parameters, inputs = read_signature(fn, where, ins, annotations)
         _check_settings(where, retry_policy, timeout)
         keys = _resource_keys(where, required_resource_keys, parameters)
         check_version(code_version, where, cache=cache)
+        outputs = read_outputs(where, out, fn, annotations)
         all_tags = normalize_tags(tags, where)
         priority(all_tags, where)
         return OpDefinition(
             name=label,
             fn=fn,
             ins=inputs,
-            outs=read_outputs(where, out, fn, annotations.get("return", Any)),
+            outs=outputs.outs,
+            as_output=outputs.as_output,
             parameters=parameters,
             description=description or inspect.getdoc(fn),
-            config_schema=_config_schema(where, parameters, annotations, config_schema),
+            config_schema=_config_schema(fn, where, parameters, annotations, config_schema),
             required_resource_keys=keys,
             tags=all_tags,
             retry_policy=retry_policy,
@@ -232,15 +306,20 @@ def _pool(where: str, pool: str | Pool | None, tags: Mapping[str, str]) -> Pool 
 
 
 def _config_schema(
-    where: str, parameters: Parameters, annotations: Mapping[str, Any], declared: Any
+    fn: Callable[..., Any],
+    where: str,
+    parameters: Parameters,
+    annotations: Mapping[str, Any],
+    declared: Any,
 ) -> Any:
     if parameters.config is None:
-        return declared
+        return checked_schema(declared, where)
     if declared is not None:
         raise DefinitionError(
             f"{where}: give config_schema or a config parameter annotated with Config, not both."
         )
-    return annotations[parameters.config]
+    default = inspect.signature(fn).parameters[parameters.config].default
+    return schema_of_parameter(annotations.get(parameters.config, NO_DEFAULT), default, where)
 
 
 def _requested(where: str, options: RayOptions | Mapping[str, Any] | None) -> RayOptions:

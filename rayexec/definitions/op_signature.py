@@ -1,26 +1,20 @@
-"""Signature of an op's function: the role of each parameter, and the types of its outputs."""
+"""Signature of an op's function: the role of each parameter."""
 
 from __future__ import annotations
 
 import inspect
-import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from rayexec.definitions.config_models import Config
-from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, DynamicOutput, In, Out, Output
+from rayexec.definitions.ports import NO_DEFAULT, In
 from rayexec.definitions.resource import is_resource_annotation
-from rayexec.definitions.types import Nothing, is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
-__all__ = ["Parameters", "Signature", "read_outputs", "read_signature", "wrong_context"]
+__all__ = ["Parameters", "Signature", "read_signature", "wrong_context"]
 
 _CONTEXT_NAMES = frozenset({"context", "_context", "_", "__"})
-_GENERATORS = frozenset(
-    {"Generator", "Iterator", "Iterable", "AsyncGenerator", "AsyncIterator", "AsyncIterable"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,7 @@ def read_signature(
                 f"{where}: input {parameter.name!r} is positional-only; remove the slash after it."
             )
         elif parameter.name == "config" and parameter.name not in declared:
-            config = _config_parameter(where, annotation)
+            config = parameter.name
         elif is_resource_annotation(annotation):
             resources.append(parameter.name)
         else:
@@ -122,15 +116,6 @@ def wrong_context(op_name: str, annotation: str) -> DefinitionError:
     )
 
 
-def _config_parameter(where: str, annotation: Any) -> str:
-    if not is_subclass(annotation, Config):
-        raise DefinitionError(
-            f"{where}: the parameter named config receives run config: annotate it with a "
-            f"subclass of rayexec.Config, or give the input another name."
-        )
-    return "config"
-
-
 def _check_context(where: str, name: str, annotation: Any) -> None:
     is_context = getattr(annotation, "is_op_context", False)
     if isinstance(annotation, type) and annotation not in (object, Any) and not is_context:
@@ -153,129 +138,10 @@ def _input(name: str, declared: In, annotation: Any, default: Any, where: str) -
     _check_is_in(where, name, declared)
     try:
         if declared.dagster_type is NO_DEFAULT:
-            declared = replace(declared, dagster_type=annotation)
+            kind = type(None) if annotation is None else annotation
+            declared = replace(declared, dagster_type=kind)
         if not declared.has_default_value and default is not NO_DEFAULT:
             declared = replace(declared, default_value=default)
     except DefinitionError as error:
         raise DefinitionError(f"{where}: input {name!r}: {error}") from None
     return declared
-
-
-def read_outputs(
-    where: str, out: Out | Mapping[str, Out] | None, fn: Callable[..., Any], returns: Any
-) -> dict[str, Out]:
-    """Return the outputs by name, with their types from the annotation ``returns`` of ``fn``.
-
-    Raises DefinitionError, with ``where`` in its message, for a malformed declaration.
-    """
-    if out is None:
-        out = _inferred_out(where, returns)
-    if isinstance(out, Out):
-        _check_dynamic(where, "result", out, fn, returns)
-        return {"result": _typed(where, "result", out, returns)}
-    if not isinstance(out, Mapping) or not all(isinstance(each, Out) for each in out.values()):
-        raise DefinitionError(
-            f"{where}: out must be an Out or a mapping of names to Out, got {out!r}."
-        )
-    if len(out) == 1:
-        types: Sequence[Any] = [returns]
-        (name,) = out
-        _check_dynamic(where, name, out[name], fn, returns)
-    else:
-        types = _types_of_several(where, out, fn, returns)
-    return {
-        check_name(name, f"an output of {where}"): _typed(where, name, each, inferred)
-        for (name, each), inferred in zip(out.items(), types, strict=True)
-    }
-
-
-def _inferred_out(where: str, returns: Any) -> Out:
-    if typing.get_origin(returns) is list and _yields_dynamic(returns):
-        return DynamicOut()
-    if _is_dynamic(returns) or _yields_dynamic(returns):
-        raise DefinitionError(
-            f"{where}: an op that yields DynamicOutput must declare out=DynamicOut()."
-        )
-    return Out()
-
-
-def _check_dynamic(where: str, name: str, out: Out, fn: Callable[..., Any], returns: Any) -> None:
-    """Raise DefinitionError if a returned DynamicOutput does not fit an output."""
-    if _yields(fn):
-        return
-    if not out.is_dynamic and (_is_dynamic(returns) or _yields_dynamic(returns)):
-        raise DefinitionError(
-            f"{where}: output {name!r} has one value, and the function returns DynamicOutput: "
-            f"declare it DynamicOut()."
-        )
-    if _is_dynamic(returns):
-        raise DefinitionError(
-            f"{where}: output {name!r} is DynamicOut(), and the function returns one "
-            f"DynamicOutput: return a list of them, or yield each."
-        )
-
-
-def _types_of_several(
-    where: str, out: Mapping[str, Out], fn: Callable[..., Any], returns: Any
-) -> Sequence[Any]:
-    """Return the types of several outputs, from the annotation of a tuple with one for each."""
-    inner = _unwrap_return(returns)
-    if _yields(fn) or inner is Any:
-        return [Any] * len(out)
-    members = typing.get_args(inner) if typing.get_origin(inner) is tuple else ()
-    if Ellipsis in members or len(members) != len(out):
-        name = getattr(returns, "__name__", None) if not typing.get_args(returns) else None
-        raise DefinitionError(
-            f"{where}: the annotation of what it returns, {name or returns}, does not fit its "
-            f"{len(out)} outputs ({', '.join(out)}): annotate a tuple with a type for each, such "
-            f"as tuple[{', '.join(['int'] * len(out))}]."
-        )
-    return members
-
-
-def _yields(fn: Callable[..., Any]) -> bool:
-    return inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn)
-
-
-def _is_dynamic(returns: Any) -> bool:
-    return DynamicOutput in (returns, typing.get_origin(returns))
-
-
-def _typed(where: str, name: str, out: Out, returns: Any) -> Out:
-    """Return an output with its declared type, or else with that of the annotation."""
-    if out.dagster_type is not NO_DEFAULT:
-        return out
-    try:
-        return replace(
-            out, dagster_type=_item_type(returns) if out.is_dynamic else _unwrap_return(returns)
-        )
-    except DefinitionError as error:
-        raise DefinitionError(f"{where}: output {name!r}: {error}") from None
-
-
-def _item_type(returns: Any) -> Any:
-    """Return the type of a dynamic output's values: that of an annotated list's items, or Any."""
-    origin, args = typing.get_origin(returns), typing.get_args(returns)
-    is_list = origin in (list, Sequence) or (origin is tuple and args[1:] == (Ellipsis,))
-    return _unwrap_return(args[0]) if is_list else Any
-
-
-def _yields_dynamic(returns: Any) -> bool:
-    args = typing.get_args(returns)
-    return bool(args) and any(
-        typing.get_origin(arg) is DynamicOutput or arg is DynamicOutput for arg in args
-    )
-
-
-def _unwrap_return(returns: Any) -> Any:
-    """Return the type of the returned value; for an Output, the type inside."""
-    if returns is None or returns is type(None):
-        return Nothing
-    if returns in (Output, DynamicOutput):
-        return Any
-    origin = typing.get_origin(returns)
-    if origin in (Output, DynamicOutput):
-        return typing.get_args(returns)[0]
-    if getattr(origin or returns, "__name__", None) in _GENERATORS:
-        return Any  # a generator yields Outputs, each checked by its own type
-    return returns

@@ -46,6 +46,13 @@ def _declared_type(given: Any) -> Any:
     return ANY if given is None else resolve_type(given)
 
 
+def _check_texts(port: In | Out, *names: str) -> None:
+    for name in names:
+        value = getattr(port, name)
+        if value is not None and not isinstance(value, str):
+            raise DefinitionError(f"{type(port).__name__}: {name} is a string, got {value!r}.")
+
+
 # A check of a user needs a context, which exists in steps alone.
 _SCALARS = (int, float, str, bool)
 
@@ -86,6 +93,7 @@ class In:
     def __post_init__(self) -> None:
         _check_metadata(self.metadata)
         object.__setattr__(self, "dagster_type", _declared_type(self.dagster_type))
+        _check_texts(self, "description", "input_manager_key")
         if self.default_value is not NO_DEFAULT:
             _check_default(self.type, self.default_value)
 
@@ -120,6 +128,9 @@ class Out:
     def __post_init__(self) -> None:
         _check_metadata(self.metadata)
         object.__setattr__(self, "dagster_type", _declared_type(self.dagster_type))
+        _check_texts(self, "description", "io_manager_key", "code_version")
+        if not isinstance(self.is_required, bool):
+            raise DefinitionError(f"Out: is_required is a bool, got {self.is_required!r}.")
 
     @property
     def type(self) -> DagsterType:

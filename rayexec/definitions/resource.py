@@ -5,35 +5,31 @@ from __future__ import annotations
 import contextlib
 import enum
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, overload
-
-import pydantic
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rayexec.definitions.code import ByReference
-from rayexec.definitions.config_models import (
-    Config,
-    EnvVar,
-    keep_environment,
-    note_origins,
-    origins_in_environment,
-    without_inputs,
-)
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.direct_calls import direct_calls
+from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
 __all__ = [
-    "ConfigurableResource",
+    "IAttachDifferentObjectToOpContext",
+    "ResourceClass",
     "ResourceDefinition",
     "ResourceParam",
     "ResourceScope",
+    "is_resource_annotation",
+    "make_values_resource",
     "resource",
-    "resource_definition",
 ]
+
+T = TypeVar("T")
 
 
 class ResourceScope(str, enum.Enum):
@@ -72,20 +68,36 @@ class ResourceScope(str, enum.Enum):
 class ResourceDefinition(ByReference):
     """A function to open a resource: it returns the object, or yields it once and then closes it.
 
-    ``scope`` is a ResourceScope or its name: ``"step"``, ``"batch"`` or ``"worker"``. Raises
-    DefinitionError for any other.
+    The function may be decorated with ``contextlib.contextmanager`` too. ``scope`` is a
+    ResourceScope or its name: ``"step"``, ``"batch"`` or ``"worker"``. Raises DefinitionError for
+    any other, and for a ``resource_fn`` that nothing can call.
     """
 
-    fn: Callable[..., Any]
+    resource_fn: Callable[..., Any]
     config_schema: Any = None
-    required_resource_keys: frozenset[str] = frozenset()
     description: str | None = None
+    required_resource_keys: frozenset[str] = frozenset()
+    version: str | None = None
     preset_config: Any = NO_DEFAULT
     scope: str = ResourceScope.BATCH
 
+    code_field = "resource_fn"
+
     def __post_init__(self) -> None:
-        label = f"resource {getattr(self.fn, '__name__', 'function')!r}"
+        label = f"resource {getattr(self.resource_fn, '__name__', 'function')!r}"
+        if not callable(self.resource_fn):
+            raise DefinitionError(
+                f"a resource is made of a function, got {type(self.resource_fn).__name__}; for a "
+                "plain object use ResourceDefinition.hardcoded_resource(…)."
+            )
+        keys = self.required_resource_keys
+        object.__setattr__(self, "required_resource_keys", resource_keys(keys, label))
         object.__setattr__(self, "scope", ResourceScope.of(self.scope, label))
+
+    @property
+    def fn(self) -> Callable[..., Any]:  # type: ignore[override]
+        """The function that opens the resource."""
+        return self.resource_fn
 
     @staticmethod
     def hardcoded_resource(value: Any, description: str | None = None) -> ResourceDefinition:
@@ -97,14 +109,36 @@ class ResourceDefinition(ByReference):
             _Constant(value), description=description, scope=ResourceScope.WORKER
         )
 
+    @staticmethod
+    def none_resource(description: str | None = None) -> ResourceDefinition:
+        """Return a resource that is None."""
+        return ResourceDefinition.hardcoded_resource(None, description)
+
+    @staticmethod
+    def string_resource(description: str | None = None) -> ResourceDefinition:
+        """Return a resource that is the string in its config."""
+        return ResourceDefinition(_config_itself, config_schema=str, description=description)
+
+    @staticmethod
+    def mock_resource(description: str | None = None) -> ResourceDefinition:
+        """Return a resource that is a new ``unittest.mock.MagicMock`` at each opening."""
+        return ResourceDefinition(_mock, description=description)
+
+    def with_changes(self, **changes: Any) -> Any:
+        """Return a copy with other attributes; none of them is checked."""
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__, **changes)
+        return copied
+
     def with_scope(self, scope: str) -> ResourceDefinition:
         """Return a copy with another scope; raises DefinitionError for an unknown one."""
-        return replace(self, scope=scope)
+        changed: ResourceDefinition = self.with_changes(scope=ResourceScope.of(scope, "a resource"))
+        return changed
 
     @property
     def is_constant(self) -> bool:
         """Whether the resource is a plain object, with nothing to open or close."""
-        return isinstance(self.fn, _Constant)
+        return isinstance(self.resource_fn, _Constant)
 
     @property
     def has_to_close(self) -> bool:
@@ -122,34 +156,62 @@ class ResourceDefinition(ByReference):
         """
         return direct_calls().call_resource(self, args, kwargs)
 
-    def configured(self, config: Any) -> ResourceDefinition:
-        """Return a copy with its config fixed to ``config``, or made by it if a ConfigMapping."""
-        return replace(self, preset_config=config)
+    def configured(
+        self,
+        config_or_config_fn: Any,
+        config_schema: Any = None,
+        description: str | None = None,
+    ) -> ResourceDefinition:
+        """Return a copy whose config is fixed, or made by a function.
 
-    @contextlib.contextmanager
-    def open(self, context: Any) -> Iterator[Any]:
+        ``config_schema`` is the schema of the function's own config.
+        """
+        where = "configured() of a resource"
+        preset = preset_of(self.preset_config, config_or_config_fn, config_schema, where)
+        changed: ResourceDefinition = self.with_changes(
+            preset_config=preset, description=description or self.description
+        )
+        return changed
+
+    def open(self, context: Any) -> contextlib.AbstractContextManager[Any]:
         """Open the resource for the ``with`` block; ``context`` is an InitResourceContext."""
-        parameters = inspect.signature(self.fn).parameters
-        returned = self.fn(context) if parameters else self.fn()
-        if not inspect.isgenerator(returned):
-            yield returned
-            return
-        try:
-            value = next(returned)
-        except StopIteration:
-            raise DefinitionError(
-                "a resource function that is a generator must yield its object once."
-            ) from None
-        try:
+        takes_context = bool(inspect.signature(self.resource_fn).parameters)
+        return opened(self.resource_fn(context) if takes_context else self.resource_fn())
+
+
+@contextlib.contextmanager
+def opened(returned: Any) -> Iterator[Any]:
+    """Open what the function of a resource has returned, for the ``with`` block.
+
+    A generator yields the object, and so does what ``contextlib.contextmanager`` makes. Anything
+    else is the object itself, even if it is a context manager.
+    """
+    if isinstance(returned, contextlib.ContextDecorator):
+        with returned as value:  # type: ignore[attr-defined]
             yield value
-        except BaseException as error:
-            # The generator gets the error, so that its own except and finally clauses run.
-            with contextlib.suppress(StopIteration):
-                returned.throw(error)
-            raise
-        else:
-            with contextlib.suppress(StopIteration):
-                next(returned)
+        return
+    if not inspect.isgenerator(returned):
+        yield returned
+        return
+    try:
+        value = next(returned)
+    except StopIteration:
+        raise DefinitionError(
+            "a resource function that is a generator must yield its object once."
+        ) from None
+    try:
+        yield value
+    except BaseException as error:
+        # The generator gets the error, so that its own except and finally clauses run.
+        with contextlib.suppress(StopIteration):
+            returned.throw(error)
+        raise
+    try:
+        next(returned)
+    except StopIteration:
+        return
+    returned.close()
+    raise DefinitionError("a resource function that is a generator yielded a second object.")
 
 
 class _Constant:
@@ -162,124 +224,63 @@ class _Constant:
         return self._value
 
 
-class ConfigurableResource(Config):
-    """A resource whose fields are its config.
+def _config_itself(context: Any) -> Any:
+    return context.resource_config
 
-    Override ``setup_for_execution`` and ``teardown_after_execution``, or ``yield_for_execution``,
-    to open and close its connections, in private attributes (``pydantic.PrivateAttr``). An op
-    requests it by a parameter annotated with its class; the parameter's name is the resource's key.
-    ``resource_scope = "worker"`` in the class's body sets its ResourceScope.
-    """
 
-    resource_scope: ClassVar[str] = ResourceScope.BATCH
+def _mock() -> Any:
+    from unittest import mock
 
-    @classmethod
-    def __pydantic_init_subclass__(cls, **options: Any) -> None:
-        super().__pydantic_init_subclass__(**options)
-        cls.resource_scope = ResourceScope.of(cls.resource_scope, f"resource class {cls.__name__}")
+    return mock.MagicMock()
 
-    if not TYPE_CHECKING:  # type checkers see the fields instead
 
-        def __init__(self, **fields: Any) -> None:
-            if any(isinstance(each, EnvVar) for each in fields.values()):
-                keep_environment(self, super().__init__, fields)
-            else:
-                super().__init__(**fields)
+def make_values_resource(**fields: Any) -> ResourceDefinition:
+    """Return a resource that is the dict in its config, with ``fields`` as the schema."""
+    return ResourceDefinition(_config_itself, config_schema=fields or None)
 
-        __init__.__pydantic_base_init__ = True  # pydantic makes no EnvVar from a mapping
 
-    @classmethod
-    def configure_at_launch(cls, **fields: Any) -> ResourceDefinition:
-        """Return a resource with its other fields from ``resources.<key>.config`` of the run."""
-        fixed = {name: each for name, each in fields.items() if not isinstance(each, EnvVar)}
-        return ResourceDefinition(
-            _Launch(cls, fixed), config_schema=_remaining(cls, fields), scope=cls.resource_scope
-        )
+def resource_keys(keys: Iterable[str] | None, label: str) -> frozenset[str]:
+    """Return ``required_resource_keys`` as a set; raises DefinitionError for other things."""
+    listed = [keys] if isinstance(keys, str) else list(keys or ())
+    if isinstance(keys, str) or not all(isinstance(key, str) for key in listed):
+        raise DefinitionError(f"{label}: required_resource_keys is a set of strings, got {keys!r}.")
+    return frozenset(listed)
+
+
+class ResourceClass(Config):
+    """Base of the classes whose instances are resources."""
 
     @classmethod
     def has_to_close(cls) -> bool:
         """Whether the class has something to do after the use of a resource."""
-        return (
-            cls.yield_for_execution is not ConfigurableResource.yield_for_execution
-            or cls.teardown_after_execution is not ConfigurableResource.teardown_after_execution
-        )
-
-    def setup_for_execution(self, context: Any) -> None:
-        """Open the resource; called once, before the first step that needs it."""
-
-    def teardown_after_execution(self, context: Any) -> None:
-        """Close the resource; called after a failure too."""
-
-    @contextlib.contextmanager
-    def yield_for_execution(self, context: Any) -> Iterator[Any]:
-        """Open the resource, yield the object for ops, and close it."""
-        self.setup_for_execution(context)
-        try:
-            yield self
-        finally:
-            self.teardown_after_execution(context)
+        return False
 
 
-class _Launch:
-    """The resource function of a ConfigurableResource with config from the run."""
+class IAttachDifferentObjectToOpContext:
+    """A resource that gives another object than itself to ``context.resources``.
 
-    def __init__(self, cls: type[ConfigurableResource], fields: dict[str, Any]) -> None:
-        self._cls = cls
-        self._fields = fields
-
-    @property
-    def has_to_close(self) -> bool:
-        return self._cls.has_to_close()
-
-    def __call__(self, context: Any) -> Iterator[Any]:
-        config = context.resource_config
-        from_run = (
-            {key: getattr(config, key) for key in type(config).model_fields}
-            if config is not None
-            else {}
-        )
-        opened = self._made({**from_run, **self._fields}, config)
-        with opened.yield_for_execution(context) as value:
-            yield value
-
-    def _made(self, fields: dict[str, Any], config: object) -> ConfigurableResource:
-        """Return the resource; only here do its own validators see the values."""
-        origins = origins_in_environment(config) if isinstance(config, Config) else {}
-        try:
-            opened = self._cls(**fields)
-        except pydantic.ValidationError as error:
-            if not origins:
-                raise
-            refused = without_inputs(error)
-        else:
-            note_origins(opened, origins)
-            return opened
-        raise refused
-
-
-def _remaining(cls: type[ConfigurableResource], fields: Mapping[str, Any]) -> type[Config]:
-    import pydantic
-
-    open_fields: dict[str, Any] = {
-        name: (field.annotation, field)
-        for name, field in cls.model_fields.items()
-        if name not in fields
-    }
-    for name, value in fields.items():
-        # An EnvVar is read at the start of the run, like config.
-        if isinstance(value, EnvVar) and name in cls.model_fields:
-            open_fields[name] = (cls.model_fields[name].annotation, value)
-    return pydantic.create_model(f"{cls.__name__}Config", __base__=Config, **open_fields)
-
-
-class ResourceParam:
-    """Annotation of an op's parameter as the resource of that name, of any class.
-
-    Example: ``client: ResourceParam[Client]``.
+    A parameter of an op that is annotated with the resource's class gets the resource itself.
     """
 
-    def __class_getitem__(cls, item: Any) -> Any:
-        return _ResourceAnnotation(item)
+    def get_object_to_set_on_execution_context(self) -> Any:
+        """Return the object for ``context.resources``."""
+        raise NotImplementedError
+
+
+if TYPE_CHECKING:
+    from typing import Annotated
+
+    ResourceParam = Annotated[T, "resource"]
+else:
+
+    class ResourceParam:
+        """Annotation of an op's parameter as the resource of that name, of any class.
+
+        Example: ``client: ResourceParam[Client]``.
+        """
+
+        def __class_getitem__(cls, item: Any) -> Any:
+            return _ResourceAnnotation(item)
 
 
 @dataclass(frozen=True)
@@ -289,81 +290,81 @@ class _ResourceAnnotation:
 
 def is_resource_annotation(annotation: Any) -> bool:
     """Whether a parameter with this annotation is a resource rather than an input."""
-    if isinstance(annotation, _ResourceAnnotation):
-        return True
-    return is_subclass(annotation, ConfigurableResource)
+    return isinstance(annotation, _ResourceAnnotation) or is_subclass(annotation, ResourceClass)
 
 
 Decorator = Callable[[Callable[..., Any]], ResourceDefinition]
 
 
 @overload
-def resource(fn: Callable[..., Any], /) -> ResourceDefinition: ...
+def resource(config_schema: Callable[..., Any], /) -> ResourceDefinition: ...
 @overload
 def resource(
-    *,
     config_schema: Any = ...,
-    required_resource_keys: Iterable[str] = ...,
     description: str | None = ...,
+    required_resource_keys: Iterable[str] | None = ...,
+    version: str | None = ...,
+    *,
     scope: str = ...,
 ) -> Decorator: ...
 def resource(
-    fn: Callable[..., Any] | None = None,
-    /,
-    *,
     config_schema: Any = None,
-    required_resource_keys: Iterable[str] = (),
     description: str | None = None,
+    required_resource_keys: Iterable[str] | None = None,
+    version: str | None = None,
+    *,
     scope: str = ResourceScope.BATCH,
 ) -> ResourceDefinition | Decorator:
     """Make a resource of a function of an InitResourceContext, or of nothing.
 
-    ``scope`` is a ResourceScope or its name.
+    ``scope`` is a ResourceScope or its name. Raises DefinitionError for a function that requires
+    more than one argument.
     """
+    if _is_function(config_schema):
+        return resource()(config_schema)
 
     def decorate(fn: Callable[..., Any]) -> ResourceDefinition:
-        return ResourceDefinition(
+        check_one_argument(fn, "@resource")
+        made = ResourceDefinition(
             fn,
             config_schema,
-            frozenset(required_resource_keys),
             description or inspect.getdoc(fn),
+            resource_keys(required_resource_keys, f"resource {fn.__name__!r}"),
+            version,
             scope=scope,
         )
+        return named_like(made, fn)
 
-    return decorate if fn is None else decorate(fn)
-
-
-def resource_definition(given: Any) -> ResourceDefinition:
-    """Return the definition of a resource: itself, a ConfigurableResource, or any object."""
-    if isinstance(given, ResourceDefinition):
-        return given
-    if isinstance(given, ConfigurableResource):
-        definition = ResourceDefinition(_Configured(given), scope=given.resource_scope)
-        if _awaits_environment(given):  # read at the start of the run, like config
-            return replace(definition, config_schema=type(given), preset_config=given)
-        return definition
-    return ResourceDefinition.hardcoded_resource(given)
+    return decorate
 
 
-def _awaits_environment(given: Config) -> bool:
-    return any(
-        isinstance(each, EnvVar) or (isinstance(each, Config) and _awaits_environment(each))
-        for _, each in given
-    )
+def _is_function(given: Any) -> bool:
+    """Whether a decorator got its function, and not a config schema."""
+    return callable(given) and given is not Any and not isinstance(given, type)
 
 
-class _Configured:
-    """The resource function of a ConfigurableResource with all fields set."""
+def check_one_argument(fn: Callable[..., Any], decorator: str) -> None:
+    """Raise DefinitionError for a function that requires more than a context."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    required = [
+        each.name
+        for each in list(inspect.signature(fn).parameters.values())[1:]
+        if each.kind in (*kinds, inspect.Parameter.KEYWORD_ONLY) and each.default is each.empty
+    ]
+    if required:
+        raise DefinitionError(
+            f"the function {fn.__name__!r} of {decorator} takes a context at most, so the "
+            f"parameters {', '.join(required)} need defaults; other resources come by "
+            "required_resource_keys."
+        )
 
-    def __init__(self, instance: ConfigurableResource) -> None:
-        self._instance = instance
 
-    @property
-    def has_to_close(self) -> bool:
-        return self._instance.has_to_close()
+def named_like(definition: Definition, fn: Callable[..., Any]) -> Definition:
+    """Return ``definition`` itself, now with the name and docstring of its function."""
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        if hasattr(fn, name):
+            object.__setattr__(definition, name, getattr(fn, name))
+    return definition
 
-    def __call__(self, context: Any) -> Iterator[Any]:
-        config = context.resource_config
-        instance = config if isinstance(config, ConfigurableResource) else self._instance
-        with instance.yield_for_execution(context) as value:
-            yield value
+
+Definition = TypeVar("Definition", bound=ResourceDefinition)

@@ -43,7 +43,8 @@ TOPICS = (
             multi_observable_source_asset observable_source_asset
             AnchorBasedFilePathMapping CodeReferencesMetadataValue FilePathMapping
             LocalFileCodeReference UrlCodeReference link_code_references_to_git
-            with_source_code_references DataProvenance DataVersion DataVersionsByPartition
+            with_resources with_source_code_references DataProvenance DataVersion
+            DataVersionsByPartition
         """,
     ),
     Topic(
@@ -138,9 +139,9 @@ TOPICS = (
         "parts of Dagster's instance and storage",
         "Read runs by `rayexec run`, or by a DirectoryRunStore.",
         """
-            AssetRecordsFilter ConfigurableLegacyIOManagerAdapter DagsterLibraryRegistry
+            AssetRecordsFilter DagsterLibraryRegistry
             EventLogRecord EventRecordsFilter EventRecordsResult
-            IAttachDifferentObjectToOpContext MigrateIOStorageResult PaginatedResults
+            MigrateIOStorageResult PaginatedResults
             RunShardedEventsCursor RunStatusChangeRecordsFilter build_reconstructable_job
             deserialize_value migrate_io_storage raise_execution_interrupts serialize_value
         """,
@@ -163,7 +164,7 @@ _ACTIONS = """
 
 #: Classes that share subclasses with classes of other packages, whose metaclass they must bear.
 _MIXINS = """
-    Component DefinitionsComponent FunctionComponent IAttachDifferentObjectToOpContext Model
+    Component DefinitionsComponent FunctionComponent Model
     PythonScriptComponent Resolvable Scaffolder SqlComponent StateBackedComponent
     TemplatedSqlComponent UvRunComponent
 """

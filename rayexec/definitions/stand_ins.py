@@ -12,6 +12,7 @@ import inspect
 import sys
 from abc import ABCMeta
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NoReturn, cast
 
@@ -19,7 +20,7 @@ from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.stand_in_names import ACTIONS, MIXINS, TOPIC_OF, Topic
 from rayexec.errors import UnsupportedError
 
-__all__ = ["StandIn", "unsupported"]
+__all__ = ["Facts", "Stage", "StandIn", "facts_of", "topic_of", "unsupported"]
 
 # Methods that do work, on whatever they are called.
 _ACTION_METHODS = frozenset({"evaluate_tick", "execute", "execute_in_process", "launch"})
@@ -27,7 +28,7 @@ _ACTION_METHODS = frozenset({"evaluate_tick", "execute", "execute_in_process", "
 _PROBES = frozenset({"is_asset_context", "is_op_context"})
 
 
-class _Stage(Enum):
+class Stage(Enum):
     """How far a stand-in has come, and so the meaning of a call."""
 
     #: A name, or an attribute of one: a call makes something.
@@ -38,14 +39,25 @@ class _Stage(Enum):
     DECORATED = "decorated"
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The origin of a stand-in."""
+
+    #: The name, and attributes of it, such as ``AssetSelection.all``.
+    path: str
+    stage: Stage = Stage.MADE
+    #: The name that somebody gave to the object.
+    label: str | None = None
+    #: The arguments of the call that made it.
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
 class StandIn:
     """An object of a part of Dagster that rayexec does not have."""
 
-    # Defaults, for subclasses of users that don't call __init__ of their base.
-    _rayexec_path = ""
-    _rayexec_stage = _Stage.MADE
-    _rayexec_label: str | None = None
-    _rayexec_given: Mapping[str, Any] = {}
+    # The class has facts too, for subclasses of users that don't call __init__ of their base.
+    _rayexec_facts = Facts("")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         _refuse_in_step(self)
@@ -53,38 +65,38 @@ class StandIn:
         if bases[bases.index(StandIn) + 1 :] != (object,):  # such as pydantic's
             super().__init__(*args, **kwargs)
             return
-        vars(self)["_rayexec_given"] = kwargs
-        vars(self)["_rayexec_label"] = _label(args, kwargs)
+        path = self._rayexec_facts.path
+        vars(self)["_rayexec_facts"] = Facts(path, Stage.MADE, _label(args, kwargs), args, kwargs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         _refuse_in_step(self)
-        path, stage = self._rayexec_path, self._rayexec_stage
-        if stage is _Stage.NAMED:
-            if path in ACTIONS or path.rpartition(".")[2] in _ACTION_METHODS:
-                raise unsupported(self, "was called")
-            if len(args) == 1 and not kwargs and _is_of_user(args[0]):
-                return _decorated(path, args[0], {})
-            return _stand_in(path, _Stage.MADE, given=kwargs, label=_label(args, kwargs))
-        if stage is _Stage.MADE and len(args) == 1 and not kwargs and _is_of_user(args[0]):
-            return _decorated(path, args[0], self._rayexec_given)
+        facts = self._rayexec_facts
+        if facts.stage is not Stage.DECORATED:
+            is_action = facts.path in ACTIONS or facts.path.rpartition(".")[2] in _ACTION_METHODS
+            if not is_action and len(args) == 1 and not kwargs and _is_of_user(args[0]):
+                return _decorated(facts, args[0])
+            if not is_action and facts.stage is Stage.NAMED:
+                label = _label(args, kwargs)
+                return _stand_in(Facts(facts.path, Stage.MADE, label, args, kwargs))
         raise unsupported(self, "was called")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name in _PROBES:
             raise AttributeError(f"{self!r} has no attribute {name!r}")
-        if name == "name" and self._rayexec_label is not None:
-            return self._rayexec_label
+        facts = self._rayexec_facts
+        if name == "name" and facts.label is not None:
+            return facts.label
         _refuse_in_step(self)
-        return _stand_in(f"{self._rayexec_path}.{name}", _Stage.NAMED)
+        return _stand_in(Facts(f"{facts.path}.{name}", Stage.NAMED))
 
     def __iter__(self) -> Iterator[Any]:
         # One stands for all: [*load_assets_from_modules([a]), b] must work.
         _refuse_in_step(self)
-        return iter((_stand_in(self._rayexec_path, _Stage.MADE),))
+        return iter((_stand_in(Facts(self._rayexec_facts.path)),))
 
     def __getitem__(self, key: Any) -> Any:
         _refuse_in_step(self)
-        return _stand_in(self._rayexec_path, _Stage.MADE)
+        return _stand_in(Facts(self._rayexec_facts.path))
 
     def __class_getitem__(cls, parameters: Any) -> Any:
         return cls
@@ -97,14 +109,15 @@ class StandIn:
 
     def _combine(self, *_other: Any) -> Any:
         _refuse_in_step(self)
-        return _stand_in(self._rayexec_path, _Stage.MADE)
+        return _stand_in(Facts(self._rayexec_facts.path))
 
     __or__ = __ror__ = __and__ = __rand__ = __add__ = __radd__ = __sub__ = __rsub__ = _combine
     __invert__ = _combine
 
     def __repr__(self) -> str:
-        label = f" {self._rayexec_label!r}" if self._rayexec_label is not None else ""
-        return f"<{self._rayexec_path}{label}: rayexec only imports it>"
+        facts = self._rayexec_facts
+        label = f" {facts.label!r}" if facts.label is not None else ""
+        return f"<{facts.path}{label}: rayexec only imports it>"
 
 
 class _StandInType(ABCMeta):
@@ -115,7 +128,7 @@ class _StandInType(ABCMeta):
             raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
         key = (cls, name)
         if key not in _MEMBERS:
-            _MEMBERS[key] = _stand_in(f"{cls.__name__}.{name}", _Stage.NAMED)
+            _MEMBERS[key] = _stand_in(Facts(f"{cls.__name__}.{name}", Stage.NAMED))
         return _MEMBERS[key]
 
 
@@ -123,34 +136,37 @@ class _StandInType(ABCMeta):
 _MEMBERS: dict[tuple[type, str], StandIn] = {}
 
 
+def facts_of(stand_in: StandIn | type[StandIn]) -> Facts:
+    """Return the origin of a stand-in."""
+    return stand_in._rayexec_facts
+
+
+def topic_of(stand_in: StandIn | type[StandIn]) -> Topic:
+    """Return the part of Dagster that a stand-in comes from."""
+    return TOPIC_OF[facts_of(stand_in).path.partition(".")[0]]
+
+
 def unsupported(stand_in: StandIn | type[StandIn], use: str) -> UnsupportedError:
     """Return the error for a use of a stand-in; ``use`` is in the past: "was called"."""
-    path = stand_in._rayexec_path
-    label = stand_in._rayexec_label
-    topic = _topic(path)
-    what = path if label is None else f"{path} {label!r}"
+    facts, topic = facts_of(stand_in), topic_of(stand_in)
+    what = facts.path if facts.label is None else f"{facts.path} {facts.label!r}"
     return UnsupportedError(
         f"{what} {use}: rayexec runs ops and jobs, and does not have {topic.title}. {topic.advice}",
-        feature=path,
+        feature=facts.path,
     )
 
 
-def _topic(path: str) -> Topic:
-    return TOPIC_OF[path.partition(".")[0]]
-
-
-def _stand_in(
-    path: str, stage: _Stage, *, given: Mapping[str, Any] | None = None, label: str | None = None
-) -> StandIn:
+def _stand_in(facts: Facts) -> StandIn:
     made = StandIn.__new__(StandIn)
-    vars(made).update(
-        _rayexec_path=path, _rayexec_stage=stage, _rayexec_given=given or {}, _rayexec_label=label
-    )
+    vars(made)["_rayexec_facts"] = facts
     return made
 
 
-def _decorated(path: str, fn: Callable[..., Any], given: Mapping[str, Any]) -> StandIn:
-    made = _stand_in(path, _Stage.DECORATED, given=given, label=_label((), given) or fn.__name__)
+def _decorated(decorator: Facts, fn: Callable[..., Any]) -> StandIn:
+    label = _label((), decorator.kwargs) or fn.__name__
+    made = _stand_in(
+        Facts(decorator.path, Stage.DECORATED, label, decorator.args, decorator.kwargs)
+    )
     vars(made).update(__name__=fn.__name__, __doc__=fn.__doc__, __module__=fn.__module__)
     return made
 
@@ -166,7 +182,7 @@ def _label(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
 def _is_of_user(value: Any) -> bool:
     """Whether a value is a function or class that a decorator could decorate."""
     if inspect.isclass(value):
-        return not issubclass(value, StandIn) or "_rayexec_path" not in vars(value)
+        return not issubclass(value, StandIn) or "_rayexec_facts" not in vars(value)
     return inspect.isfunction(value)
 
 
@@ -184,7 +200,11 @@ def _refuse_in_step(stand_in: StandIn) -> None:
 
 def _class(name: str) -> type[StandIn]:
     kind = ABCMeta if name in MIXINS else _StandInType
-    members: dict[str, Any] = {"__module__": __name__, "__doc__": None, "_rayexec_path": name}
+    members: dict[str, Any] = {
+        "__module__": __name__,
+        "__doc__": None,
+        "_rayexec_facts": Facts(name),
+    }
     if name in ("AssetExecutionContext", "AssetCheckExecutionContext"):
         members |= {"is_op_context": True, "is_asset_context": True}
     return cast("type[StandIn]", kind(name, (StandIn,), members))
@@ -193,6 +213,6 @@ def _class(name: str) -> type[StandIn]:
 def __getattr__(name: str) -> Any:
     if name not in TOPIC_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = _class(name) if name[0].isupper() else _stand_in(name, _Stage.NAMED)
+    value = _class(name) if name[0].isupper() else _stand_in(Facts(name, Stage.NAMED))
     globals()[name] = value
     return value

@@ -27,6 +27,11 @@ class RunInfo:
     run_config: Mapping[str, Any] = field(default_factory=dict)
     retries: bool = True
 
+    @property
+    def partition_key(self) -> str | None:
+        """The partition of the run, None for none."""
+        return self.get_tag("dagster/partition")
+
     def has_tag(self, key: str) -> bool:
         """Whether the run has a tag of that name."""
         return key in self.tags
@@ -129,10 +134,24 @@ class StepLog:
 
 
 class Resources:
-    """Open resources of a step, as attributes by key."""
+    """Open resources of a step, as attributes by key.
 
-    def __init__(self, opened: Mapping[str, Any]) -> None:
+    ``attached`` has the objects that some resources give here in their place, by key.
+    """
+
+    __slots__ = ("__dict__", "_originals")
+
+    def __init__(
+        self, opened: Mapping[str, Any], attached: Mapping[str, Any] | None = None
+    ) -> None:
         self.__dict__.update(opened)
+        self._originals = opened
+        if attached:
+            self.__dict__.update({key: each for key, each in attached.items() if key in opened})
+
+    def original(self, key: str) -> Any:
+        """Return a resource itself, for a parameter with its class as the annotation."""
+        return self._originals[key] if key in self._originals else getattr(self, key)
 
     def _asdict(self) -> dict[str, Any]:
         """Return the resources by key, as the named tuples of Dagster do."""

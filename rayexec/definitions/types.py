@@ -129,6 +129,15 @@ class DagsterType:
             return self.required_resource_keys
         return self.required_resource_keys | self.loader.required_resource_keys()
 
+    @property
+    def no_reason(self) -> str:
+        """The words for a failed check that has no description."""
+        return f"does not pass the check of {self.name}"
+
+    def accepts_plainly(self, value: object) -> bool:
+        """Whether a value surely passes; a check of a user is for ``type_check``."""
+        return not self.is_custom and (self.accepts is None or self.accepts(value))
+
     def type_check(self, context: object, value: object) -> TypeCheck:
         """Return the verdict on a value; raises InvariantError if the check returns anything else.
 
@@ -149,7 +158,7 @@ class DagsterType:
         verdict = self.type_check(context, value)
         if verdict.success:
             return None
-        return verdict.description or f"does not pass the check of {self.name}"
+        return verdict.description or self.no_reason
 
 
 def _check_type_check_fn(fn: Any, name: str) -> None:

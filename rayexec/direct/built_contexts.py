@@ -92,9 +92,8 @@ class DirectInitResourceContext(OpensResources, InitResourceContext):
     """Context for direct calls of resources."""
 
     def __init__(self, config: Any, resources: Mapping[str, Any] | None, instance: Any) -> None:
-        super().__init__(resource_config=config)
+        super().__init__(resource_config=config, instance=instance)
         self._given = resources
-        self._instance = instance
         self._opened = OpenedResources(resources, None, ephemeral_run())
 
     def bound_to(self, resource: ResourceDefinition, config: Any) -> InitResourceContext:
@@ -123,11 +122,6 @@ class DirectInitResourceContext(OpensResources, InitResourceContext):
     def resources(self, _none: Resources) -> None: ...
 
     @property
-    def instance(self) -> Any:
-        """The instance given, or None."""
-        return self._instance
-
-    @property
     def resource_def(self) -> ResourceDefinition:
         """Raises InvariantError: no resource is called yet."""
         raise InvariantError("this context is of no resource yet: call a resource with it.")
@@ -140,9 +134,12 @@ class _BoundInitResourceContext(InitResourceContext):
         self, given: DirectInitResourceContext, resource: ResourceDefinition, config: Any
     ) -> None:
         needed = {key: getattr(given.resources, key) for key in given.resources._asdict()}
-        super().__init__(resource_config=config, resources=Resources(needed))
-        self.resource_def = resource
-        self.instance = given.instance
+        super().__init__(
+            resource_config=config,
+            resources=Resources(needed),
+            resource_def=resource,
+            instance=given.instance,
+        )
         self.log = given.log
 
 

@@ -94,7 +94,7 @@ def call_logger(
     The one argument is a context of ``build_init_logger_context``, or None. Raises InvocationError
     for other arguments, and ConfigError for wrong config.
     """
-    name = next(iter(inspect.signature(logger.fn).parameters), "context")
+    name = next(iter(inspect.signature(logger.logger_fn).parameters), "context")
     given = _context_among("logger", name, args, kwargs)
     context = build_init_logger_context() if given is None else given
     if not isinstance(context, InitLoggerContext):
@@ -103,4 +103,4 @@ def call_logger(
             f"{type(context).__name__}."
         )
     config = direct_config(logger, context.logger_config, "logger")
-    return logger.fn(InitLoggerContext(config, logger, context.job_def, context.run_id))
+    return logger.logger_fn(InitLoggerContext(config, logger, context.job_def, context.run_id))

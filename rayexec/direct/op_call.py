@@ -12,9 +12,9 @@ from rayexec.definitions.ports import Output
 from rayexec.definitions.types import DagsterType
 from rayexec.definitions.user_events import USER_EVENTS
 from rayexec.direct.op_context import DirectOpExecutionContext, build_op_context
-from rayexec.errors import InvocationError, TypeCheckError
+from rayexec.errors import InvocationError
 from rayexec.names import nearest
-from rayexec.steps.checked_ports import mistake_in
+from rayexec.steps.checked_ports import failed_check, wrong_type
 from rayexec.steps.outputs import OutputCollector
 
 __all__ = ["call_op"]
@@ -110,7 +110,7 @@ class _Call:
             if op.parameters.config is not None:
                 arguments[op.parameters.config] = context.config_argument
             for key in op.parameters.resources:
-                arguments[key] = getattr(context.resources, key)
+                arguments[key] = context.resources.original(key)
             result = op.fn(*(() if op.parameters.context is None else (context,)), **arguments)
             if inspect.isgenerator(result):
                 return self._items(result)
@@ -172,12 +172,12 @@ class _Call:
 
     def _check_type(self, kind: DagsterType, value: Any, what: str) -> None:
         port = f'{what} of op "{self._op.name}"'
-        wrong = mistake_in(value, kind, port, lambda: self._context)
-        if wrong is not None:
-            raise TypeCheckError(f"Type check failed for {port}: {wrong}.")
+        failed = failed_check(value, kind, port, lambda: self._context)
+        if failed is not None:
+            raise wrong_type(port, failed, kind)
 
     def _collector(self) -> OutputCollector:
-        return OutputCollector(self._op, self._emit)
+        return OutputCollector(self._op, self._emit, self._context.log)
 
     def _emit(
         self,

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
-from rayexec.definitions.resource import ResourceDefinition, resource_definition
+from rayexec.definitions.fields_resource import resource_definition
+from rayexec.definitions.resource import ResourceDefinition
+from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.surroundings import Resources, RunInfo
 from rayexec.direct.direct_config import resource_configs
 from rayexec.errors import InvariantError
@@ -26,14 +28,14 @@ class OpenedResources:
     def __init__(
         self, given: Mapping[str, Any] | None, config: Mapping[str, Any] | None, run: RunInfo
     ) -> None:
-        self.definitions: dict[str, ResourceDefinition] = {
-            key: resource_definition(each) for key, each in (given or {}).items()
-        }
+        definitions = {key: resource_definition(each) for key, each in (given or {}).items()}
+        self.definitions: dict[str, ResourceDefinition] = bind_resources(definitions, "resources")
         self.have_to_close = any(each.has_to_close for each in self.definitions.values())
         self._open = OpenResources(
             self.definitions, resource_configs(self.definitions, config), run
         )
         try:
+            self._open.open_ahead(self.definitions)
             self.resources: Resources = self._open.get(self.definitions)
         except BaseException:
             self.close()

@@ -110,6 +110,7 @@ class InProcessEngine(Engine):
                 spec.config.resources,
                 spec.info,
                 self._resources,
+                spec.config.ports,
             )
         self._executor = StepExecutor(
             spec.plan.templates,
@@ -124,7 +125,7 @@ class InProcessEngine(Engine):
 
         A resource of step scope opens with its step.
         """
-        self._resources.open_ahead(self._spec.needed_resources())
+        self._resources.open_ahead(self._spec.used_resources())
 
     def facts(self) -> BatchFacts:
         """Return the facts of this process; all steps count as one batch."""

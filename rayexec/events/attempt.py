@@ -69,8 +69,9 @@ class RejectedOutput(NamedTuple):
     """Output of a step that failed its type check, and so was not stored."""
 
     name: str
-    #: The description by the check.
     mistake: str
+    #: That of the TypeCheck.
+    metadata: dict[str, Any] | None = None
 
 
 class LoadedInput(NamedTuple):
@@ -81,6 +82,8 @@ class LoadedInput(NamedTuple):
     #: Step and output that the value came from; None for an input without an upstream step.
     upstream_step_key: str | None = None
     upstream_output_name: str | None = None
+    #: Metadata by the manager.
+    metadata: dict[str, Any] | None = None
 
 
 class ResourceRecord(NamedTuple):

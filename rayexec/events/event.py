@@ -299,13 +299,14 @@ def _yielded(stored_as: str) -> tuple[str, str | None, str]:
 
 
 def _loading(loaded: LoadedInput) -> dict[str, Any]:
-    name, manager_key, step, output = loaded
-    return {
+    name, manager_key, step, output, metadata = loaded
+    data = {
         "input_name": name,
         "manager_key": manager_key,
         "upstream_step_key": step,
         "upstream_output_name": output,
     }
+    return {**data, "metadata": metadata} if metadata else data
 
 
 def _ending(attempt: Attempt, key: str) -> Event:

@@ -32,7 +32,7 @@ class RunLoggers:
         for name, context in self._spec.loggers.items():
             assert context.logger_def is not None
             try:
-                logger = context.logger_def.fn(context)
+                logger = context.logger_def.logger_fn(context)
                 if not isinstance(logger, logging.Logger):
                     raise TypeError(
                         f"its function must return a logging.Logger, and returned a "

@@ -13,10 +13,12 @@ from rayexec.config.execution_settings import check_overrides
 from rayexec.config.masking import MASKED, masked_env_vars
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.config_models import as_data
+from rayexec.definitions.fields_resource import resource_definition
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
-from rayexec.definitions.resource import ResourceDefinition, ResourceScope, resource_definition
+from rayexec.definitions.resource import ResourceDefinition, ResourceScope
+from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.surroundings import RunInfo
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.engine.base import Engine
@@ -43,8 +45,16 @@ from rayexec.execute.termination import Terminated, Termination
 from rayexec.names import RUN_ID, nearest
 from rayexec.plan import Plan, compile_job
 from rayexec.run.spec import RunSpec
+from rayexec.run.used_resources import used_resources
 
-__all__ = ["execute_in_process", "execute_job", "prepare", "validate_run_config"]
+__all__ = [
+    "check_resources",
+    "execute_in_process",
+    "execute_job",
+    "missing_resources",
+    "prepare",
+    "validate_run_config",
+]
 
 
 def execute_in_process(
@@ -149,7 +159,6 @@ def execute_job(
                     parent.record.run_config,
                     spec,
                     input_values=input_values,
-                    resources=resources,
                 )
             previous_run = parent.with_other_config(previous_run, changes)
         spec = replace(spec, previous_run=previous_run)
@@ -191,16 +200,18 @@ def prepare(
                 f"{', '.join(job.graph.inputs) or 'none'}.{nearest(name, job.graph.inputs)}"
             )
     plan = compile_job(job, op_selection)
-    added = {key: resource_definition(each) for key, each in (resources or {}).items()}
-    all_resources: dict[str, ResourceDefinition] = {**job.resource_defs, **added}
-    _check_resources(plan, all_resources)
+    all_resources = dict(job.resource_defs)
+    all_resources |= {key: resource_definition(each) for key, each in (resources or {}).items()}
+    all_resources = bind_resources(all_resources, f"job {job.name!r}")
+    check_resources(plan, all_resources)
     config = resolve_run_config(
         job,
         run_config,
         ops=plan.ops_by_key,
         open_inputs=plan.open_inputs,
         input_values=input_values,
-        resources=added,
+        resources=all_resources,
+        needed=used_resources(plan, all_resources),
         ignore_execution=ignore_execution,
     )
     if not ignore_execution and (masked := masked_env_vars(config.document)):
@@ -227,7 +238,8 @@ def prepare(
     return RunSpec(plan, info, config, all_resources, loggers)
 
 
-def _check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> None:
+def missing_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> list[str]:
+    """Return a message for each resource that is needed and not among ``resources``."""
     problems: list[str] = []
     for template in plan.templates:
         missing = sorted(template.op.resource_keys - set(resources))
@@ -248,16 +260,17 @@ def _check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) ->
                 f"hook {hook.name!r} requires resource {key!r}"
                 for key in sorted(hook.required_resource_keys - set(resources))
             ]
-    for key, definition in resources.items():
-        problems += [
-            f"resource {key!r} requires resource {each!r}"
-            for each in sorted(definition.required_resource_keys - set(resources))
-        ]
-    if problems:
-        listed = "; ".join(dict.fromkeys(problems))
+    return list(dict.fromkeys(problems))
+
+
+def check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> None:
+    """Raise DefinitionError for missing resources, and for scopes that contradict each other."""
+    if problems := missing_resources(plan, resources):
+        listed = "; ".join(problems)
         raise DefinitionError(
             f"job {plan.job_name!r} lacks resources: {listed}. Give them in "
-            f"@job(resource_defs={{…}}); it has {', '.join(sorted(resources)) or 'none'}."
+            f"@job(resource_defs={{…}}) or Definitions(resources={{…}}); it has "
+            f"{', '.join(sorted(resources)) or 'none'}."
         )
     shorter = [
         f"resource {key!r} (scope {ResourceScope(definition.scope).value!r}) requires resource "

@@ -11,7 +11,7 @@ from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.resource import ResourceDefinition, resource_definition
+from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import RayexecError
 from rayexec.execute.input_digests import changed_inputs
 from rayexec.names import node_path
@@ -54,7 +54,6 @@ def compare_config(
     spec: RunSpec,
     *,
     input_values: Mapping[str, Any] | None,
-    resources: Mapping[str, Any] | None,
 ) -> ConfigChanges:
     """Compare ``before``, the run config of an earlier run, with that of ``spec``.
 
@@ -63,7 +62,7 @@ def compare_config(
     """
     plan, now = spec.plan, spec.config
     ops = plan.ops_by_key
-    added = {key: resource_definition(each) for key, each in (resources or {}).items()}
+    needed = spec.used_resources()
 
     def resolved(document: Mapping[str, Any]) -> ResolvedConfig | None:
         try:
@@ -73,7 +72,8 @@ def compare_config(
                 ops=ops,
                 open_inputs=plan.open_inputs,
                 input_values=input_values,
-                resources=added,
+                resources=spec.resources,
+                needed=needed,
                 ignore_execution=True,
             )
         except RayexecError:

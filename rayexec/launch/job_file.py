@@ -1,4 +1,7 @@
-"""Search for a job: the import of its file or module, and the choice among the jobs there."""
+"""Search for a job: the import of its file or module, and the choice among the jobs there.
+
+A Definitions or a repository at the top level has the jobs of the file, with their resources.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rayexec.definitions.code import import_file
+from rayexec.definitions.job_set import JobSet, LazyDefinitions
 from rayexec.definitions.op import OpDefinition
-from rayexec.errors import LoadError
+from rayexec.errors import LoadError, RayexecError
 from rayexec.events import user_traceback
 from rayexec.jobs import Graph, Job
 from rayexec.names import nearest
 
-__all__ = ["JobSource", "find_jobs", "load_job"]
+if TYPE_CHECKING:
+    from rayexec.job_sets import RepositoryDefinition
+
+__all__ = ["JobSource", "find_jobs", "find_repository", "load_job"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +77,44 @@ def _name_in_list(attribute: str, job: Job) -> str:
 def find_jobs(source: JobSource) -> dict[str, Job]:
     """Return the jobs of a file or module by attribute, in the order of their definition.
 
-    Raises LoadError without any.
+    Jobs of a Definitions or repository are there by name, and no others. Raises LoadError without
+    any.
     """
+    jobs_or_set = _find(source)
+    if isinstance(jobs_or_set, dict):
+        return jobs_or_set
+    jobs = {name: _resolved(jobs_or_set, name, source) for name in jobs_or_set.job_names}
+    if not jobs:
+        aside = "".join(f"\n  {each.kind.value} {each.name}" for each in jobs_or_set.left_aside)
+        beside = f" rayexec leaves aside:{aside}" if aside else ""
+        raise LoadError(f"the definitions of {source.container} have no job of ops.{beside}")
+    return jobs
+
+
+def find_repository(source: JobSource) -> RepositoryDefinition:
+    """Return the jobs of a file or module, and what it has beside them.
+
+    A file without a Definitions or repository has one of all its jobs. Raises LoadError where
+    ``find_jobs`` does.
+    """
+    from rayexec.job_sets import RepositoryDefinition
+
+    jobs_or_set = _find(source)
+    if isinstance(jobs_or_set, dict):
+        return RepositoryDefinition(
+            source.container, {job.name: job for job in jobs_or_set.values()}
+        )
+    return jobs_or_set
+
+
+def _find(source: JobSource) -> dict[str, Job] | RepositoryDefinition:
     module = _import(source)
     if source.attribute is not None:
-        return {source.attribute: _job_of(source, module, source.attribute)}
+        value = _value_of(source, module, source.attribute)
+        return {source.attribute: value} if isinstance(value, Job) else value
+    repository = _repository_in(source, module)
+    if repository is not None:
+        return repository
     jobs: dict[int, tuple[str, Job]] = {}
     for attribute, value in vars(module).items():
         # Several attributes may hold one job; its own name is the best of them.
@@ -83,6 +123,58 @@ def find_jobs(source: JobSource) -> dict[str, Job]:
     if not jobs:
         raise LoadError(f"{source.container} has no job. {_advice(module)}")
     return dict(jobs.values())
+
+
+def _repository_in(source: JobSource, module: ModuleType) -> RepositoryDefinition | None:
+    """Return the one set of jobs at the top level of a module; raises LoadError for several."""
+    by_rank: tuple[dict[int, tuple[str, JobSet | LazyDefinitions]], ...] = ({}, {}, {})
+    for attribute, value in vars(module).items():
+        if isinstance(value, LazyDefinitions):
+            by_rank[0][id(value)] = (attribute, value)
+        elif isinstance(value, JobSet):
+            by_rank[1 if value.outranks_repositories else 2][id(value)] = (attribute, value)
+    for sets in by_rank:  # as Dagster searches a file
+        if len(sets) > 1:
+            names = ", ".join(attribute for attribute, _ in sets.values())
+            raise LoadError(
+                f"{source.container} has several sets of jobs, {names}: keep one of them, for "
+                f"example by Definitions.merge, or say which one with -a ATTR."
+            )
+        for attribute, value in sets.values():
+            return _as_repository(source, attribute, value)
+    return None
+
+
+def _as_repository(
+    source: JobSource, attribute: str, value: JobSet | LazyDefinitions
+) -> RepositoryDefinition:
+    failed = f"{attribute} of {source.container} cannot be loaded"
+    made: JobSet = _explained(value, failed) if isinstance(value, LazyDefinitions) else value
+    repository: RepositoryDefinition = _explained(made.get_repository_def, failed)
+    return repository
+
+
+def _resolved(repository: RepositoryDefinition, name: str, source: JobSource) -> Job:
+    job: Job = _explained(
+        lambda: repository.get_job(name), f"job {name} of {source.container} cannot be loaded"
+    )
+    return job
+
+
+def _explained(run: Callable[[], Any], failed: str) -> Any:
+    """Return the result of ``run``; errors of rayexec explain themselves without a traceback."""
+    errors: list[RayexecError] = []
+
+    def attempt() -> Any:
+        try:
+            return run()
+        except RayexecError as error:
+            errors.append(error)
+
+    value = _guarded(attempt, failed)
+    if errors:
+        raise LoadError(f"{failed}: {errors[0]}") from None
+    return value
 
 
 def _advice(module: ModuleType) -> str:
@@ -105,8 +197,8 @@ def _advice(module: ModuleType) -> str:
     return "Decorate the function that calls your ops with @job, at the top level of the file."
 
 
-def _job_of(source: JobSource, module: ModuleType, attribute: str) -> Job:
-    """Return the job of an attribute, which may also be a graph or a function."""
+def _value_of(source: JobSource, module: ModuleType, attribute: str) -> Job | RepositoryDefinition:
+    """Return the job or set of jobs of an attribute, also of a graph or a function."""
     if not hasattr(module, attribute):
         names = [name for name in vars(module) if not name.startswith("_")]
         raise LoadError(
@@ -114,17 +206,20 @@ def _job_of(source: JobSource, module: ModuleType, attribute: str) -> Job:
         )
     value = getattr(module, attribute)
     made_by = ""
-    if not isinstance(value, Job | Graph | OpDefinition) and callable(value):
+    is_set = isinstance(value, (JobSet, LazyDefinitions))
+    if not is_set and not isinstance(value, Job | Graph | OpDefinition) and callable(value):
         value = _guarded(value, f"{attribute}() of {source.container} failed")
         made_by = "() returns what is"
     if isinstance(value, Job):
         return value
     if isinstance(value, Graph):
         return value.to_job()
+    if isinstance(value, (JobSet, LazyDefinitions)):
+        return _as_repository(source, attribute, value)
     kind = "an op" if isinstance(value, OpDefinition) else f"of type {type(value).__name__}"
     raise LoadError(
         f"{attribute}{made_by or ' is'} {kind}, not a job, in {source.container}: it must be a "
-        f"job, a graph, or a function that returns one of them."
+        f"job, a graph, a Definitions, or a function that returns one of them."
     )
 
 

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from rayexec.config.run_config import ResolvedConfig
-from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.definitions.surroundings import RunInfo
@@ -21,6 +20,7 @@ from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.plan.model import Call, FromConfig, FromStep, ListShape, Step
 from rayexec.run.cached_outputs import RunCache
 from rayexec.run.previous_run import PreviousRun, ValueStorage
+from rayexec.run.used_resources import used_resources
 
 __all__ = ["BATCH_BUDGET_S", "Batch", "Call", "RunSpec", "gather_inputs", "regroup"]
 
@@ -59,37 +59,16 @@ class RunSpec:
         is_all, templates = self.config.execution.durable, self.plan.templates
         return frozenset([index for index, one in enumerate(templates) if is_all or one.op.durable])
 
-    def needed_resources(self) -> set[str]:
-        """Return the resource keys of ops and hooks, and of IO managers and input managers.
-
-        The resources may require others, which are not included.
-        """
-        needed: set[str] = set()
-        for template in self.plan.templates:
-            outs, ins = template.op.outs.values(), template.op.ins.values()
-            managers = [
-                *(manager_key(out, self.resources) for out in outs),
-                *(one.input_manager_key for one in ins),
-            ]
-            needed.update(key for key in managers if key is not None)
-            needed.update(
-                template.op.resource_keys,
-                *(hook.required_resource_keys for hook in template.hooks),
-            )
-        return needed
+    def used_resources(self) -> set[str]:
+        """Return the keys of the resources that steps use, with those that these require."""
+        return used_resources(self.plan, self.resources)
 
     def worker_resource_keys(self) -> list[str]:
         """Return the keys of resources that worker processes keep open for the whole run."""
-        seen = self.needed_resources()
-        keys = list(seen)
-        for key in keys:
-            more = self.resources[key].required_resource_keys - seen
-            seen |= more
-            keys += more
-        needed = {key: self.resources[key] for key in keys}
+        used = {key: self.resources[key] for key in self.used_resources()}
         return sorted(
             key
-            for key, one in needed.items()
+            for key, one in used.items()
             if one.scope is ResourceScope.WORKER and not one.is_constant
         )
 

@@ -9,8 +9,8 @@ from rayexec.definitions.retry import Failure, RetryRequested
 from rayexec.definitions.surroundings import RunInfo
 from rayexec.errors import (
     InputError,
+    InvariantError,
     MaxRetriesExceededError,
-    OutputError,
     OutputNotFoundError,
     OutputStorageError,
     RayexecError,
@@ -37,7 +37,7 @@ __all__ = ["Judgement", "judge", "not_stored"]
 _BY_THE_OP = "DagsterExecutionStepExecutionError"
 _BY_POLICY = "RetryRequestedFromPolicy"
 # Errors of an op that contradicts its own declaration; another try would, too.
-_CONTRADICTIONS = (OutputError, OutputNotFoundError, TypeCheckError, TypeCheckFunctionError)
+_CONTRADICTIONS = (InvariantError, OutputNotFoundError, TypeCheckError, TypeCheckFunctionError)
 
 
 class Judgement(NamedTuple):

@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.type_loaders import UnloadedInput
-from rayexec.definitions.types import DagsterType
-from rayexec.errors import TypeCheckFunctionError, TypeLoadingError
+from rayexec.definitions.types import DagsterType, TypeCheck
+from rayexec.errors import InvariantError, TypeCheckError, TypeCheckFunctionError, TypeLoadingError
 
-__all__ = ["loaded_input", "mistake_in"]
+__all__ = ["checked_input", "failed_check", "wrong_type"]
 
 
-def mistake_in(
+def checked_input(
     value: object, kind: DagsterType, port: str, context: Callable[[], OpExecutionContext]
-) -> str | None:
-    """Return the mistake in the value of a port, such as ``input "x" of op "f"``, or None.
+) -> object:
+    """Return the value of an input that is not plainly accepted, loaded if a step has to.
 
-    ``context`` makes the context for the check of a user. Raises TypeCheckFunctionError for any
-    error of that check.
+    Raises TypeCheckError for one of another type, and the errors of ``failed_check``.
     """
-    if not kind.is_custom:
-        return kind.check(value)
+    if isinstance(value, UnloadedInput):
+        value = _loaded(value, kind, port, context)
+    failed = failed_check(value, kind, port, context)
+    if failed is not None:
+        raise wrong_type(port, failed, kind)
+    return value
+
+
+def failed_check(
+    value: object, kind: DagsterType, port: str, context: Callable[[], OpExecutionContext]
+) -> TypeCheck | None:
+    """Return the verdict on a value that ``kind`` does not plainly accept; None if it passes.
+
+    ``port`` is such as ``input "x" of op "f"``. ``context`` makes the context for the check of a
+    user. Raises TypeCheckFunctionError for any error of that check, and InvariantError for its
+    result if that is no verdict.
+    """
     try:
-        return kind.check(value, context())
+        verdict = kind.type_check(context() if kind.is_custom else None, value)
+    except InvariantError:
+        raise
     except Exception as error:
         raise TypeCheckFunctionError(
             f"Error occurred while checking the type {kind.name} of {port}:"
         ) from error
+    if verdict.success:
+        return None
+    return replace(verdict, description=verdict.description or kind.no_reason)
 
 
-def loaded_input(
+def wrong_type(port: str, verdict: TypeCheck, kind: DagsterType) -> TypeCheckError:
+    """Return the error for the value of a port whose check failed."""
+    message = f"Type check failed for {port}: {verdict.description}."
+    return TypeCheckError(message, verdict.metadata, kind)
+
+
+def _loaded(
     given: UnloadedInput,
     kind: DagsterType,
     port: str,

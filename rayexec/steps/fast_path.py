@@ -88,6 +88,8 @@ def plain_op(template: Template) -> PlainOp | None:
     op, parameters = template.op, template.op.parameters
     if template.hooks or op.timeout is not None or op.resource_keys or len(op.outs) != 1:
         return None
+    if True in op.as_output.values():  # the value is inside an Output
+        return None
     if parameters.context is not None or parameters.config is not None or parameters.resources:
         return None
     if (

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
-from rayexec.definitions.config_models import Config
+from rayexec.config.port_config import PortConfig
+from rayexec.definitions.config_models import Config, FieldValues
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
@@ -22,10 +23,17 @@ from rayexec.definitions.surroundings import (
 )
 from rayexec.definitions.type_resolution import resolve_type
 from rayexec.definitions.types import DagsterType
-from rayexec.errors import InputError, OutputStorageError, ResourceError, StepError
+from rayexec.definitions.user_events import AssetMaterialization
+from rayexec.errors import (
+    InputError,
+    OutputError,
+    OutputStorageError,
+    ResourceError,
+    StepError,
+)
 from rayexec.events import Handling, LoadedInput
 from rayexec.former_names import stable_name
-from rayexec.names import mapping_keys, output_name
+from rayexec.names import mapping_keys, node_path, output_name
 from rayexec.plan.model import Template
 from rayexec.run.spec import RunSpec
 from rayexec.steps.managed_ports import ManagedPorts
@@ -67,8 +75,10 @@ class IOManagers:
         config: Mapping[str, Any],
         run: RunInfo,
         resources: OpenResources,
+        port_config: PortConfig,
     ) -> None:
         self.ports = ports
+        self.port_config = port_config
         self.templates = templates
         self.run = run
         self._definitions = definitions
@@ -96,12 +106,10 @@ class IOManagers:
         return self._resources.get(self._definitions[key].required_resource_keys)
 
     def config_for(self, key: str) -> Any:
-        """Return the manager's run config; for a Config, or a manager that is one, its fields."""
+        """Return the manager's run config; for a class with fields, their values."""
         config = self._config.get(key)
-        if config is None:
-            config = getattr(self._resources.get((key,)), key)
-            if not isinstance(config, Config):
-                return None
+        if isinstance(config, FieldValues):
+            return config.as_config()
         return dict(config) if isinstance(config, Config) else config
 
     def output_context(
@@ -123,6 +131,8 @@ class IOManagers:
             dagster_type=None if op is None else op.outs[handled.output].type,
             definition_metadata=handled.metadata,
             output_metadata=output_metadata,
+            config=self.port_config.outputs.get((node_path(handled.step_key), handled.output)),
+            partition_key=self.run.partition_key,
             resource_config=None if key is None else self.config_for(key),
             resources=None if key is None else self.resources_for(key),
             log=log,
@@ -135,36 +145,29 @@ class IOManagers:
                 return op
         return None  # the value comes from a run with another plan
 
-    def load(
-        self,
-        key: str,
-        handled: Handled | None,
-        name: str,
-        kind: DagsterType,
-        where: str,
-        log: StepLog,
-        *,
-        op: OpDefinition | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def input_context(
+        self, key: str, handled: Handled | None, log: StepLog, **facts: Any
+    ) -> InputContext:
+        """Return the context of an input for the manager under ``key``."""
+        upstream = None
+        if handled is not None:
+            upstream = self.output_context(handled, handled.manager_key, log)
+        return InputContext(
+            run_id=self.run.run_id,
+            job_name=self.run.job_name,
+            upstream_output=upstream,
+            resource_config=self.config_for(key),
+            resources=self.resources_for(key),
+            log=log,
+            partition_key=self.run.partition_key,
+            **facts,
+        )
+
+    def load(self, key: str, handled: Handled | None, context: InputContext, where: str) -> Any:
         """Return the value that the manager under ``key`` loads.
 
         Raises InputError for any error of the manager; ``where`` names the input in its message.
         """
-        context = InputContext(
-            run_id=self.run.run_id,
-            job_name=self.run.job_name,
-            name=name,
-            upstream_output=None
-            if handled is None
-            else self.output_context(handled, handled.manager_key, log),
-            op_def=op,
-            dagster_type=kind,
-            definition_metadata=metadata,
-            resource_config=self.config_for(key),
-            resources=self.resources_for(key),
-            log=log,
-        )
         load_input = self.method(key, "load_input")
         try:
             return load_input(context)
@@ -185,6 +188,9 @@ class IOManagers:
 class AttemptIOManagers:
     """IO managers of one attempt; ``loaded`` records the inputs that they have loaded."""
 
+    #: Receives the events that managers log or yield, each before the next output.
+    report: Callable[[Any], None] | None = None
+
     def __init__(self, managers: IOManagers, template: int) -> None:
         self._managers = managers
         self._template = template
@@ -202,7 +208,7 @@ class AttemptIOManagers:
                 continue
             if name in values:
                 values[name] = self._resolve(step_key, name, values[name], declared.type, log)
-            elif declared.input_manager_key is not None and not declared.has_default_value:
+            elif declared.input_manager_key is not None:
                 values[name] = self._load(
                     step_key, name, declared.input_manager_key, None, declared.type, log
                 )
@@ -229,12 +235,20 @@ class AttemptIOManagers:
         log: StepLog,
     ) -> Any:
         where = f"input {name!r} of step {step_key!r} (op {self._op.name!r})"
-        metadata = self._op.ins[name].metadata
-        value = self._managers.load(
-            key, handled, name, kind, where, log, op=self._op, metadata=metadata
+        context = self._managers.input_context(
+            key,
+            handled,
+            log,
+            name=name,
+            op_def=self._op,
+            dagster_type=kind,
+            definition_metadata=self._op.ins[name].metadata,
+            config=self._managers.port_config.inputs.get((node_path(step_key), name)),
         )
-        source = (None, None) if handled is None else (handled.step_key, handled.output)
-        self.loaded.append(LoadedInput(name, key, *source))
+        value = self._managers.load(key, handled, context, where)
+        step, output = (None, None) if handled is None else (handled.step_key, handled.output)
+        added = dict(context.consume_logged_metadata()) or None
+        self.loaded.append(LoadedInput(name, key, step, output, added))
         return value
 
     def stores(self, name: str) -> tuple[str, str, Any] | None:
@@ -286,9 +300,13 @@ class AttemptIOManagers:
             ), None
         context = managers.output_context(handled, key, log, metadata)
         handle_output = managers.method(key, "handle_output")
+        metadata_of_manager: dict[str, MetadataValue] = {}
         try:
-            for added in _returned_metadata(handle_output(context, value)):
-                context.add_output_metadata(added)
+            for item in _returned(handle_output(context, value), name):
+                if isinstance(item, AssetMaterialization):
+                    self._report([*context.consume_events(), item])
+                else:
+                    metadata_of_manager |= normalize_metadata(item)
         except _MEANINGFUL:
             raise
         except Exception as error:
@@ -296,23 +314,31 @@ class AttemptIOManagers:
                 f"IO manager {key!r} could not store output {name!r} of step {step_key!r} (op "
                 f"{op.name!r}): {type(error).__name__}: {error}"
             ) from error
-        return handled, Handling(key, dict(context.get_logged_metadata()) or None)
+        self._report(context.consume_events())
+        metadata_of_manager |= context.get_logged_metadata()
+        return handled, Handling(key, metadata_of_manager or None)
+
+    def _report(self, events: Sequence[Any]) -> None:
+        if self.report is not None:
+            for event in events:
+                self.report(event)
 
 
-def _returned_metadata(returned: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the metadata that ``handle_output`` returns, or yields as a generator."""
+def _returned(returned: Any, name: str) -> Iterator[Any]:
+    """Yield the metadata and materializations that ``handle_output`` returns, or yields."""
     if inspect.iscoroutine(returned):
         returned.close()
-        raise TypeError("handle_output is async; make it a plain function")
-    for metadata in returned if inspect.isgenerator(returned) else (returned,):
-        if metadata is None:
+        raise OutputError("handle_output is async; make it a plain function")
+    for item in returned if inspect.isgenerator(returned) else (returned,):
+        if item is None:
             continue
-        if not isinstance(metadata, Mapping):
-            raise TypeError(
-                f"handle_output returned a {type(metadata).__name__}; it returns nothing, or "
-                f"metadata"
+        if not isinstance(item, (Mapping, AssetMaterialization)):
+            raise OutputError(
+                f"the IO manager of output {name!r} returned a {type(item).__name__} from "
+                f"handle_output; it returns nothing, or yields metadata (a dict) and "
+                f"AssetMaterializations."
             )
-        yield normalize_metadata(metadata)
+        yield item
 
 
 def _holds_handled(values: list[Any]) -> bool:
@@ -345,6 +371,7 @@ def output_loader(spec: RunSpec) -> Iterator[LoadOutput]:
             spec.config.resources,
             spec.info,
             resources,
+            spec.config.ports,
         )
 
         def load(value: Any) -> Any:
@@ -353,9 +380,10 @@ def output_loader(spec: RunSpec) -> Iterator[LoadOutput]:
             if value.manager_key is None:
                 return value.value
             log = StepLog()
-            kind = managers.output_context(value, None, log).dagster_type
-            return managers.load(
-                value.manager_key, value, value.output, kind, "a value for the result", log
+            output = managers.output_context(value, None, log)
+            context = managers.input_context(
+                value.manager_key, value, log, dagster_type=output.dagster_type
             )
+            return managers.load(value.manager_key, value, context, "a value for the result")
 
         yield load

@@ -10,6 +10,7 @@ from typing import Any
 
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import DynamicOutput, Output
+from rayexec.definitions.surroundings import StepLog
 from rayexec.errors import OutputError, OutputNotFoundError
 from rayexec.names import nearest
 
@@ -26,11 +27,12 @@ class OutputCollector:
     OutputError for a value that contradicts the op's definition.
     """
 
-    __slots__ = ("_count", "_emit_value", "_names", "_op")
+    __slots__ = ("_count", "_emit_value", "_log", "_names", "_op")
 
-    def __init__(self, op: OpDefinition, emit: Emit) -> None:
+    def __init__(self, op: OpDefinition, emit: Emit, log: StepLog) -> None:
         self._op = op
         self._emit_value = emit
+        self._log = log
         self._names: set[str] = set()
         self._count = 0
 
@@ -52,7 +54,7 @@ class OutputCollector:
             if out.is_dynamic:
                 self._add_values(name, result)
             else:
-                self._emit(name, result, None)
+                self._add_value(name, result)
         else:
             self._add_returned(result)
         self.check()
@@ -133,21 +135,18 @@ class OutputCollector:
         elif len(names) == 1:
             if op.is_dynamic and isinstance(result, DynamicOutput):
                 self._add_values(names[0], result)  # raises, for it is no list
-            self.add_item(result)
+            if op.is_dynamic or isinstance(result, DynamicOutput):
+                self.add_item(result)
+            else:
+                self._add_value(names[0], result)
         elif isinstance(result, tuple) and len(result) == len(names):
             for name, item in zip(names, result, strict=True):
                 if op.outs[name].is_dynamic:
                     self._add_values(name, item)
-                elif isinstance(item, Output):
-                    if item.output_name not in ("result", name):
-                        raise OutputError(
-                            f'op "{op.name}" returned output "{item.output_name}" in the place of '
-                            f'"{name}"; return '
-                            f"them in the order {', '.join(names)}."
-                        )
-                    self._emit(name, item.value, item.metadata)
                 else:
-                    self._emit(name, item, None)
+                    self._add_value(name, item)
+        elif result is None and all(out.type.is_nothing for out in op.outs.values()):
+            return  # ``check`` adds outputs of type Nothing
         elif result is not None or all(out.is_required for out in op.outs.values()):
             got = (
                 f"a tuple of {len(result)}"
@@ -159,6 +158,34 @@ class OutputCollector:
                 f"as many, or yield "
                 f"each as Output(value, name); it returned {got}."
             )
+
+    def _add_value(self, name: str, item: Any) -> None:
+        """Add a returned value, or Output, of an output that is not dynamic."""
+        op = self._op
+        if isinstance(item, Output):
+            if item.output_name not in ("result", name):
+                raise OutputError(
+                    f'op "{op.name}" returned output "{item.output_name}" in the place of '
+                    f'"{name}"; return them in the order {", ".join(op.outs)}.'
+                )
+            if op.as_output and op.as_output.get(name) is False:
+                raise OutputError(
+                    f'op "{op.name}" returned an Output for "{name}", whose annotation is another: '
+                    f"annotate it with Output[…], or return the value itself."
+                )
+            self._emit(name, item.value, item.metadata)
+        elif op.as_output and op.as_output.get(name):
+            raise OutputError(
+                f'op "{op.name}" returned {_an_item(item)} for "{name}", which is annotated as '
+                f"Output: return Output(value), or annotate the value's own type."
+            )
+        else:
+            if item is None and not op.outs[name].is_required:
+                self._log.warning(
+                    f'op "{op.name}" returned None for its optional output "{name}", so None goes '
+                    f"to the steps behind it; yield an Output, or nothing for no output."
+                )
+            self._emit(name, item, None)
 
     def _emit(
         self, name: str, value: Any, metadata: Mapping[str, Any] | None, key: str | None = None

@@ -9,7 +9,11 @@ from types import TracebackType
 from typing import Any
 
 from rayexec.definitions.contexts import InitResourceContext
-from rayexec.definitions.resource import ResourceDefinition, ResourceScope
+from rayexec.definitions.resource import (
+    IAttachDifferentObjectToOpContext,
+    ResourceDefinition,
+    ResourceScope,
+)
 from rayexec.definitions.surroundings import (
     Resources,
     RunInfo,
@@ -46,6 +50,8 @@ class OpenResources:
         self._open_managers: list[tuple[str, contextlib.AbstractContextManager[Any]]] = []
         self._step_managers: list[tuple[str, contextlib.AbstractContextManager[Any]]] = []
         self._opened: dict[str, Any] = {}
+        # What some resources give to contexts in their place.
+        self._attached: dict[str, Any] = {}
         self._records: list[ResourceRecord] = []
 
     def __enter__(self) -> OpenResources:
@@ -69,6 +75,7 @@ class OpenResources:
         while managers:
             key, manager = managers.pop()
             self._opened.pop(key, None)
+            self._attached.pop(key, None)
             started = self._clock()
             try:
                 manager.__exit__(None, None, None)
@@ -90,26 +97,30 @@ class OpenResources:
 
         Raises ResourceError for one that fails to open or is unknown to the job.
         """
-        return Resources({key: self._open(key, ()) for key in sorted(keys)})
+        return Resources({key: self._open(key) for key in sorted(keys)}, self._attached)
 
     def open_ahead(self, keys: Iterable[str]) -> None:
-        """Open the resources of these keys, and the resources they require, that outlast a step.
+        """Open the resources of these keys that outlast a step, after those that they require.
 
-        Raises ResourceError like ``get``.
+        Of two that require nothing of each other, the one with the shorter chain below it opens
+        first, then by key. Raises ResourceError like ``get``.
         """
-        seen: set[str] = set()
-        pending = sorted(keys)
-        for key in pending:
-            if key in seen:
-                continue
-            seen.add(key)
-            definition = self._definitions.get(key)
-            if definition is not None and definition.scope is ResourceScope.STEP:
-                pending += sorted(definition.required_resource_keys)
-            else:
-                self._open(key, ())
+        depths: dict[str, int] = {}
 
-    def _open(self, key: str, above: tuple[str, ...]) -> Any:
+        def depth(key: str) -> int:
+            if key not in depths:
+                depths[key] = 0
+                definition = self._definitions.get(key)
+                below = definition.required_resource_keys if definition is not None else ()
+                depths[key] = max([depth(one) + 1 for one in below], default=0)
+            return depths[key]
+
+        for key in sorted(keys, key=lambda one: (depth(one), one)):
+            definition = self._definitions.get(key)
+            if definition is None or definition.scope is not ResourceScope.STEP:
+                self._open(key)
+
+    def _open(self, key: str) -> Any:
         if key in self._opened:
             return self._opened[key]
         definition = self._definitions.get(key)
@@ -117,27 +128,26 @@ class OpenResources:
             raise ResourceError(
                 f"the job has no resource {key!r}.{nearest(key, self._definitions)}", key=key
             )
-        if key in above:
-            raise ResourceError(
-                f"resources need each other in a circle: {' -> '.join((*above, key))}", key=key
-            )
         if self._worker_scope is not None and definition.scope is ResourceScope.WORKER:
             outer = self._worker_scope()
             if outer is not None:
-                return self._open_in(outer, key, above)
+                return self._open_in(outer, key)
         inner = Resources(
-            {
-                each: self._open(each, (*above, key))
-                for each in sorted(definition.required_resource_keys)
-            }
+            {each: self._open(each) for each in sorted(definition.required_resource_keys)},
+            self._attached,
         )
         context = InitResourceContext(
-            resource_config=self._config.get(key), resources=inner, run=self._run
+            resource_config=self._config.get(key),
+            resources=inner,
+            run=self._run,
+            resource_def=definition,
         )
         started = self._clock()
         try:
             manager = definition.open(context)
             value = manager.__enter__()
+            if isinstance(value, IAttachDifferentObjectToOpContext):
+                self._attached[key] = value.get_object_to_set_on_execution_context()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # also one that exits
@@ -153,8 +163,11 @@ class OpenResources:
         self._opened[key] = value
         return value
 
-    def _open_in(self, outer: OpenResources, key: str, above: tuple[str, ...]) -> Any:
+    def _open_in(self, outer: OpenResources, key: str) -> Any:
         try:
-            return outer._open(key, above)
+            value = outer._open(key)
+            if key in outer._attached:
+                self._attached[key] = outer._attached[key]
+            return value
         finally:  # the batch that caused the opening has it in its records
             self._records += outer.take_records()

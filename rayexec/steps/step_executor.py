@@ -19,7 +19,6 @@ from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
 from rayexec.definitions.type_loaders import UnloadedInput
-from rayexec.errors import TypeCheckError
 from rayexec.events import (
     SUCCESS,
     Attempt,
@@ -32,7 +31,7 @@ from rayexec.plan.model import Template
 from rayexec.run.cached_outputs import CachedOutput, RunCache
 from rayexec.steps.attempt_failure import judge
 from rayexec.steps.caching import AttemptCache
-from rayexec.steps.checked_ports import loaded_input, mistake_in
+from rayexec.steps.checked_ports import checked_input, failed_check, wrong_type
 from rayexec.steps.forked_child import ForkGuard
 from rayexec.steps.hook_runs import EndedAttempt
 from rayexec.steps.io_managers import IOManagers
@@ -204,7 +203,7 @@ class _Attempt:
         managers, cache = self._managers, self._cache
         started = clock() if self._finished is None else self._finished.started
         outer, RUNNING.context = RUNNING.context, self._make_context
-        collector = OutputCollector(op, self._emit)
+        collector = OutputCollector(op, self._emit, log)
         reused: Reused | None = None
         error: BaseException | None = None
         loaded: Mapping[str, Any] = {}
@@ -300,19 +299,14 @@ class _Attempt:
             if kind.is_nothing:
                 continue
             value = inputs.get(name, declared.default_value)
-            if type(value) is UnloadedInput:
+            if type(value) is UnloadedInput or not kind.accepts_plainly(value):
                 port = f'input "{name}" of op "{op.name}"'
-                value = loaded_input(value, kind, port, self._make_context)
-            if kind.accepts is not None or kind.is_custom:
-                port = f'input "{name}" of op "{op.name}"'
-                wrong = mistake_in(value, kind, port, self._make_context)
-                if wrong is not None:
-                    raise TypeCheckError(f"Type check failed for {port}: {wrong}.")
+                value = checked_input(value, kind, port, self._make_context)
             arguments[name] = value
         if parameters.config is not None:
             arguments[parameters.config] = call.config
         for key in parameters.resources:
-            arguments[key] = getattr(self._resources, key)
+            arguments[key] = self._resources.original(key)
         positional = () if parameters.context is None else (self._make_context(),)
         self._executor.guard.end_child()  # of a child that opening a resource forked
         result = op.fn(*positional, **arguments)
@@ -346,12 +340,14 @@ class _Attempt:
         self._executor.guard.end_child()
         op = self._op
         kind = op.outs[name].type
-        if kind.accepts is not None or kind.is_custom:
+        if not kind.accepts_plainly(value):
             port = f'output "{name}" of op "{op.name}"'
-            wrong = mistake_in(value, kind, port, self._make_context)
-            if wrong is not None:
-                self._rejected = RejectedOutput(stored_as, wrong)
-                raise TypeCheckError(f"Type check failed for {port}: {wrong}.")
+            failed = failed_check(value, kind, port, self._make_context)
+            if failed is not None:
+                self._rejected = RejectedOutput(
+                    stored_as, failed.description or "", dict(failed.metadata or {}) or None
+                )
+                raise wrong_type(port, failed, kind)
         more = self._context.observe_output(stored_as) if self._context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None

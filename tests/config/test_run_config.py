@@ -23,6 +23,7 @@ from rayexec import (
     validate_run_config,
 )
 from rayexec.config.run_config_scaffold import scaffold_run_config
+from rayexec.errors import ConfigMappingError
 from rayexec.plan import compile_job
 
 
@@ -258,7 +259,7 @@ def test_config_mapping_of_a_job() -> None:
     assert problems(mapped, {}).keys() == {"n"}
 
 
-def test_a_mapping_that_raises_is_a_problem_of_the_config() -> None:
+def test_a_mapping_that_raises_is_an_error_with_its_cause() -> None:
     @config_mapping
     def broken(config: Size) -> Any:
         raise ValueError("no such size")
@@ -267,7 +268,11 @@ def test_a_mapping_that_raises_is_a_problem_of_the_config() -> None:
     def mapped() -> None:
         sized()
 
-    assert problems(mapped, {"n": 2}) == {"": "broken raised ValueError: no such size"}
+    with pytest.raises(
+        ConfigMappingError, match="root: broken raised ValueError: no such"
+    ) as caught:
+        mapped.execute_in_process({"n": 2})
+    assert isinstance(caught.value.user_exception, ValueError)
 
 
 def test_resources_take_config_and_unknown_ones_are_named() -> None:

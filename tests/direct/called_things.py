@@ -112,7 +112,7 @@ def of_client(client: Client, x: Any = 1) -> Any:
 
 
 @op
-def of_thing(x: Any, thing: ResourceParam[Any]) -> Any:  # type: ignore[type-arg]
+def of_thing(x: Any, thing: ResourceParam[Any]) -> Any:
     return x, thing
 
 

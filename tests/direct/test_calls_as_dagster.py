@@ -6,6 +6,7 @@ Each row has the call as text, and its result as text, or the error.
 from __future__ import annotations
 
 import asyncio
+import pdb
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -152,6 +153,19 @@ ANSWERS: dict[str, str | type[Exception]] = {
     "build_init_resource_context({'a': 1}).replace_config({'b': 2}).resource_config": "{'b': 2}",
     "build_init_resource_context(resources={'a': yielded}).resources": InvariantError,
     "entered(build_init_resource_context(resources={'base': yielded}), above)": "'yielded!'",
+    # Contexts of IO managers
+    "build_input_context(resources={'a': plain}).resources.a": "'plain'",
+    "build_input_context(resources={'a': yielded}).resources": InvariantError,
+    "entered(build_input_context(resources={'a': yielded}), resource_a)": "'yielded'",
+    "build_output_context(resources={'a': plain}).resources.a": "'plain'",
+    "build_output_context(resources={'a': yielded}).resources": InvariantError,
+    "entered(build_output_context(resources={'a': yielded}), resource_a)": "'yielded'",
+    "build_output_context('s', 'o', run_id='r', mapping_key='k').get_identifier()": (
+        "['r', 's', 'o', 'k']"
+    ),
+    "build_output_context(asset_key=['a', 'b']).get_asset_identifier()": "['a', 'b']",
+    "build_input_context(partition_key='p').partition_key": "'p'",
+    "build_input_context().name": InvariantError,
     # Hooks and loggers, called
     "slack(build_hook_context(resources={'slack': plain}))": "'plain'",
     "slack(build_hook_context({'slack': 1}))": "1",
@@ -178,6 +192,10 @@ async def collected(items: Any) -> list[Any]:
 def entered(manager: Any, call: Any = lambda value: value) -> Any:
     with manager as value:
         return call(value)
+
+
+def resource_a(context: Any) -> Any:
+    return context.resources.a
 
 
 NAMES = {
@@ -231,6 +249,10 @@ def test_events_and_metadata_of_the_last_call_stay() -> None:
     called_things.adds_metadata(context)
     assert context.get_events() == []
     assert context.get_output_metadata("result") == {"a": 1}
+
+
+def test_a_context_has_a_debugger_for_its_caller() -> None:
+    assert isinstance(build_op_context().pdb, pdb.Pdb)
 
 
 def test_resources_close_once() -> None:

@@ -67,7 +67,7 @@ def test_configurable_resources_by_parameter(execute: Any) -> None:
             return contextlib.nullcontext("yielded")
 
     @op
-    def connect(db: Connection, other: Yielding, raw: ResourceParam[str]) -> list[str]:  # type: ignore[type-arg]
+    def connect(db: Connection, other: Yielding, raw: ResourceParam[str]) -> list[str]:
         return [db.url(), str(other), str(raw)]
 
     @job(

@@ -185,11 +185,12 @@ def test_metadata_that_belongs_to_no_output_is_refused(
 def test_what_a_context_lacks_says_so() -> None:
     @op
     def asks(context: OpExecutionContext) -> Iterator[Any]:
-        yield Output(context.job_def)
+        assert context.job_def.name == "asking"
+        yield Output(context.job_def.graph)
 
     @job
     def asking() -> None:
         asks()
 
-    with pytest.raises(UnsupportedError, match=r"context\.job_name"):
+    with pytest.raises(UnsupportedError, match=r"no definition of its job, and so no .graph."):
         asking.execute_in_process()

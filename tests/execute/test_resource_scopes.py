@@ -135,7 +135,7 @@ class Cursor(ConfigurableResource):
 
 
 def test_a_class_says_its_scope_and_copies_keep_it() -> None:
-    from rayexec.definitions.resource import resource_definition
+    from rayexec.definitions.fields_resource import resource_definition
 
     assert resource_definition(Model(name="a")).scope == "worker"
     assert Model.configure_at_launch().scope == "worker"

@@ -301,19 +301,6 @@ def test_resources_of_hooks_are_checked_when_the_job_is_made() -> None:
             use()
 
 
-def test_circles_of_resources_are_told(execute: Any) -> None:
-    circle = ResourceDefinition(lambda _context: 1, required_resource_keys=frozenset({"thing"}))
-
-    @job(resource_defs={"thing": circle})
-    def circular() -> None:
-        use()
-
-    result = execute(circular)
-    assert not result.success
-    messages = " ".join(event.message for event in result.all_events)
-    assert "thing -> thing" in messages
-
-
 def test_what_resources_print_is_not_lost_on_ray(execute_on_ray: Any, capfd: Any) -> None:
     @resource
     def talker() -> Iterator[int]:

@@ -16,6 +16,7 @@ FLOORS = (
     ("cli", "testing"),
     ("launch", "migration"),
     ("views",),
+    ("job_sets",),
     ("direct", "jobs"),
     ("execute",),
     ("engine",),

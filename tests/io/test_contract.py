@@ -302,17 +302,20 @@ def test_what_was_there_stays_until_the_new_is_complete(
 ) -> None:
     manager = manager_class(base_dir=base)
     broken = KINDS["pickle" if manager_class is FilesystemIOManager else "parquet"].broken
-    output = build_output_context(run_id="r", step_key="load")
-    context = build_input_context(upstream_output=output)
-    manager.handle_output(output, table(1))
+
+    def output() -> Any:
+        return build_output_context(run_id="r", step_key="load")
+
+    context = build_input_context(upstream_output=output())
+    manager.handle_output(output(), table(1))
     if is_whole:  # as to an object store, where closing a stream is what makes the file
         monkeypatch.setattr("rayexec.io.output_files._OBJECT_STORES", frozenset({"local"}))
     with pytest.raises(RuntimeError, match="half-way"):
-        manager.handle_output(output, broken())
+        manager.handle_output(output(), broken())
     assert manager.load_input(context) == table(1)
     (path,) = files(tmp_path)
     before = (tmp_path / "out put" / path).stat().st_ino
-    manager.handle_output(output, table(2))
+    manager.handle_output(output(), table(2))
     assert (
         (tmp_path / "out put" / path).stat().st_ino == before
     ) == is_whole  # moving brings another file

@@ -35,8 +35,12 @@ from rayexec import (
 from rayexec.config.file_owners import TRUSTED_OWNERS
 from rayexec.private_directory import StrangerError
 
-RESULT = build_output_context(run_id="r", step_key="load")
-INPUT = build_input_context(upstream_output=RESULT)
+
+def result() -> Any:
+    return build_output_context(run_id="r", step_key="load")
+
+
+INPUT = build_input_context(upstream_output=result())
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +55,7 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Any, list[Pa
     """A manager, and the file of an output with the directories up to the manager's."""
     base = tmp_path / "base"
     manager = FilesystemIOManager(base_dir=str(base) if request.param == "path" else base.as_uri())
-    manager.handle_output(RESULT, {"a": 1})
+    manager.handle_output(result(), {"a": 1})
     return manager, [base / "r/load/result", base / "r/load", base / "r", base]
 
 
@@ -93,7 +97,7 @@ def test_a_pickle_that_a_stranger_planted_never_runs() -> None:
     with open_to_all() as shared:
         file = shared / "r/load/result"
         manager = FilesystemIOManager(base_dir=str(shared))
-        manager.handle_output(RESULT, 1)
+        manager.handle_output(result(), 1)
         for path in (shared, file.parent.parent, file.parent):
             path.chmod(0o777)
         content = pickle.dumps(MakesDirectory(shared / "pwned")).hex()
@@ -161,8 +165,8 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def write(base: Path) -> dict[str, int]:
     """Have both managers write a file; return the modes by path from the base directory."""
-    FilesystemIOManager(base_dir=str(base)).handle_output(RESULT, 1)
-    ParquetIOManager(base_dir=base.as_uri()).handle_output(RESULT, pa.table({"n": [1]}))
+    FilesystemIOManager(base_dir=str(base)).handle_output(result(), 1)
+    ParquetIOManager(base_dir=base.as_uri()).handle_output(result(), pa.table({"n": [1]}))
     below = {str(path.relative_to(base)): path for path in (base, *base.rglob("*"))}
     return {name: stat.S_IMODE(path.stat().st_mode) for name, path in below.items()}
 
@@ -217,9 +221,9 @@ def test_a_parquet_file_runs_no_code(tmp_path: Path) -> None:
     kind = _Pickled(pickle.dumps(MakesDirectory(tmp_path / "pwned")))
     column = pa.ExtensionArray.from_storage(kind, pa.array([1, 2], pa.int64()))
     manager = ParquetIOManager(base_dir=str(tmp_path / "base"))
-    manager.handle_output(RESULT, pa.table({"n": column}))
+    manager.handle_output(result(), pa.table({"n": column}))
     for wanted in (pa.Table, pandas.DataFrame):
-        context = build_input_context(upstream_output=RESULT, dagster_type=wanted)
+        context = build_input_context(upstream_output=result(), dagster_type=wanted)
         loaded = manager.load_input(context)
         assert list(loaded["n"].to_pylist() if wanted is pa.Table else loaded["n"]) == [1, 2]
     assert not (tmp_path / "pwned").exists()

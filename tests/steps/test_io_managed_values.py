@@ -4,7 +4,7 @@ import pickle
 from typing import Any
 
 from rayexec import In, Nothing, Out, job, op
-from rayexec.definitions.resource import resource_definition
+from rayexec.definitions.fields_resource import resource_definition
 from rayexec.plan import Plan, compile_job
 from rayexec.steps.io_managers import Handled
 from rayexec.steps.managed_ports import ManagedPorts, managed_ports

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pydantic
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.config_models import EnvVar, holds_environment
 from rayexec.definitions.schemas.config_types import (
     MISSING,
     Anything,
@@ -98,7 +98,9 @@ def env_name(value: object) -> str | None:
 
 def holds_env(value: object, *, dicts: bool = False) -> bool:
     """Return whether ``value`` holds an EnvVar, or (with ``dicts``) an ``{"env": NAME}``."""
-    if isinstance(value, EnvVar) or (dicts and env_name(value) is not None):
+    if not dicts:
+        return holds_environment(value)
+    if env_name(value) is not None:
         return True
     inside: Iterable[object] = ()
     if isinstance(value, pydantic.BaseModel):
@@ -107,7 +109,7 @@ def holds_env(value: object, *, dicts: bool = False) -> bool:
         inside = value.values()
     elif isinstance(value, list | tuple | set | frozenset):
         inside = value
-    return any(holds_env(inner, dicts=dicts) for inner in inside)
+    return any(holds_env(inner, dicts=True) for inner in inside)
 
 
 def finding_of(config_type: ConfigType, error: ErrorDetails, data: object = MISSING) -> Finding:
@@ -203,7 +205,7 @@ def _path_in_data(
     value: Any = data
     last = len(loc) - 1
     for position, part in enumerate(loc):
-        if env_name(value) is not None:
+        if position and env_name(value) is not None:  # A model is none, whatever it is given.
             break
         try:
             value = (

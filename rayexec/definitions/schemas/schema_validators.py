@@ -67,7 +67,7 @@ from rayexec.definitions.schemas.schema_reading import (
     is_enum,
     nested_type,
 )
-from rayexec.errors import DefinitionError
+from rayexec.errors import DefaultConfigError, DefinitionError, Problem
 from rayexec.names import nearest
 
 if TYPE_CHECKING:
@@ -111,10 +111,8 @@ def check_default(item: Entry, owner: str) -> None:
     _, findings = run_validator(_compiled(item.type), item.type, copy.deepcopy(item.default))
     wrong = [finding for finding in findings if finding.kind != ENVIRONMENT]
     if wrong:
-        path = ":".join(("", *wrong[0].path))
-        raise DefinitionError(
-            f"The default {item.default!r} of {owner} does not fit it{path}: {wrong[0].message}"
-        )
+        problems = [Problem(finding.path, finding.message) for finding in wrong]
+        raise DefaultConfigError(problems, subject=f"the default {item.default!r} of {owner}")
 
 
 # Schemas of pydantic-core.

@@ -35,6 +35,7 @@ def pickle_header(
     header = Header(
         run=spec.info,
         resource_config=spec.config.resources,
+        port_config=spec.config.ports,
         preload_modules=spec.config.execution.preload_modules,
         directory=os.getcwd(),
         report_address=report_address,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from rayexec.config.file_owners import Owners
+from rayexec.config.port_config import PortConfig
 from rayexec.definitions.surroundings import RunInfo
 from rayexec.engine.ray.protocol.framing import Address
 from rayexec.plan.model import FromStep
@@ -56,6 +57,8 @@ class Header:
     run_cache: RunCache | None = None
     #: Users whose files the driver trusts; None for a run without IO managers.
     trusted_owners: Owners | None = None
+    #: Config of single outputs and inputs, for their IO managers.
+    port_config: PortConfig = field(default_factory=PortConfig)
 
 
 class CallExtras(NamedTuple):

@@ -221,6 +221,7 @@ def _managers(run: RunCode, resources: OpenResources) -> IOManagers | None:
         shared.resource_config,
         shared.run,
         resources,
+        shared.port_config,
     )
 
 

@@ -1,0 +1,392 @@
+"""Definitions of resources that are classes: their fields, resources in fields, and openings."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import operator
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, TypeVar
+
+import pydantic
+
+from rayexec.definitions.config_models import (
+    Config,
+    EnvVar,
+    FieldValues,
+    holds_environment,
+    is_default,
+    is_plain,
+    note_origins,
+    origins_in_environment,
+    read_environment,
+    without_inputs,
+)
+from rayexec.definitions.resource import ResourceClass, ResourceDefinition
+from rayexec.definitions.types import is_subclass
+from rayexec.errors import DefinitionError
+
+__all__ = [
+    "FieldsResource",
+    "PartialResource",
+    "ResourceDependency",
+    "SharedResource",
+    "context_of",
+    "given_fields",
+    "key_of",
+    "nested_fields",
+    "remade",
+    "resource_definition",
+    "without_context",
+]
+
+T = TypeVar("T")
+Made = TypeVar("Made", bound=ResourceClass)
+
+#: Attribute of an open instance with the context of its opening.
+_CONTEXT = "_resource_context"
+
+
+class _Dependency:
+    """Mark of a field that holds a resource of any kind."""
+
+
+if TYPE_CHECKING:
+
+    class ResourceDependency(Generic[T]):
+        """Annotation of a field of a resource that holds another resource, of any class."""
+
+        def __get__(self, instance: Any, owner: Any) -> T: ...
+        def __set__(self, instance: Any, value: Any) -> None: ...
+else:
+
+    class ResourceDependency:
+        """Annotation of a field of a resource that holds another resource, of any class.
+
+        Example: ``client: ResourceDependency[Client]``. The field takes a definition of a resource,
+        an instance of a ConfigurableResource, or the object itself.
+        """
+
+        def __class_getitem__(cls, _item: Any) -> Any:
+            return Annotated[Any, _Dependency()]
+
+
+class SharedResource(NamedTuple):
+    """A resource in a field that opens under a key of its own, for all that use it."""
+
+    key: str
+
+
+class FieldsResource(ResourceDefinition):
+    """A resource of a class with fields; each opening makes an instance.
+
+    ``fields`` are the values given in code, with EnvVars among them, by key in config. ``nested``
+    are the resources in fields, by key: definitions, SharedResources, or plain objects.
+    """
+
+    fields: Mapping[str, Any]
+    nested: Mapping[str, Any]
+
+    def __init__(
+        self, cls: type[ResourceClass], fields: Mapping[str, Any], nested: Mapping[str, Any]
+    ) -> None:
+        super().__init__(cls, description=cls.__doc__, scope=getattr(cls, "resource_scope", ""))
+        self.__dict__.pop("config_schema")  # has no value yet: see config_schema below
+        self.__dict__.update(fields=dict(fields), nested=dict(nested))
+
+    @classmethod
+    def of(cls, instance: ResourceClass) -> FieldsResource:
+        """Return the definition of an instance; run config may replace its fields."""
+        nested = {
+            key: _definition_or_object(getattr(instance, name))
+            for key, name in nested_fields(type(instance)).items()
+        }
+        return cls(type(instance), given_fields(instance), nested)
+
+    @cached_property
+    def config_schema(self) -> type[Config]:
+        """The schema of the fields that hold no given resources; given values are defaults."""
+        return _schema(self.resource_class, self.fields, self.nested)
+
+    def state(self) -> dict[str, Any]:
+        """Return what a pickle has; another process makes its own schema."""
+        return {name: each for name, each in super().state().items() if name != "config_schema"}
+
+    @property
+    def resource_class(self) -> type[ResourceClass]:
+        """The class with the fields."""
+        cls: type[ResourceClass] = self.resource_fn  # type: ignore[assignment]
+        return cls
+
+    @property
+    def has_to_close(self) -> bool:
+        """Whether the resource, or one in its fields, has something to do after its use."""
+        cls = self.resource_class
+        return cls.has_to_close() or bool(nested_fields(cls))
+
+    def values(self) -> FieldValues | None:
+        """Return the values of a run without config for it; None if only the schema has them."""
+        defaults = _defaults(self.resource_class)
+        if defaults is None or holds_environment(self.fields):
+            return None
+        others = {key: each for key, each in self.fields.items() if key not in defaults}
+        given = {key: self.fields.get(key, each) for key, each in defaults.items()}
+        return FieldValues({**others, **given})
+
+    def bound(
+        self, shared_key: Callable[[ResourceDefinition, str], str | None], where: str
+    ) -> FieldsResource:
+        """Return the resource with SharedResources for those of its fields that have a key.
+
+        ``shared_key`` returns the key of a resource in a field, or None where it opens with this
+        one. ``where`` is the path of fields down to this one.
+        """
+        keys, nested = set(self.required_resource_keys), {}
+        for name, given in self.nested.items():
+            inner = given
+            if isinstance(given, ResourceDefinition):
+                key = shared_key(given, f"{where}.{name}")
+                if key is not None:
+                    inner = SharedResource(key)
+                    keys.add(key)
+                elif isinstance(given, FieldsResource):
+                    inner = given.bound(shared_key, f"{where}.{name}")
+            if isinstance(inner, ResourceDefinition):
+                keys |= inner.required_resource_keys
+            nested[name] = inner
+        bound: FieldsResource = self.with_changes(
+            nested=nested, required_resource_keys=frozenset(keys)
+        )
+        return bound
+
+    @contextlib.contextmanager
+    def open(self, context: Any) -> Iterator[Any]:
+        """Open the resources in fields and then the resource; ``context`` has its config."""
+        given = context.given_config
+        with contextlib.ExitStack() as around:
+            inner = {
+                key: self._open_nested(key, context, around)
+                for key in nested_fields(self.resource_class)
+                if key in self.nested or (isinstance(given, FieldValues) and key in given.values)
+            }
+            instance = self._made(given, inner)
+            instance.__dict__[_CONTEXT] = context
+            opening: Any = instance
+            yield around.enter_context(_entered(opening.yield_for_execution(context)))
+
+    def _open_nested(self, key: str, context: Any, around: contextlib.ExitStack) -> Any:
+        given = context.given_config
+        config = given.nested.get(key) if isinstance(given, FieldValues) else None
+        nested = self.nested[key] if key in self.nested else given.values[key]
+        if isinstance(nested, ResourceClass):  # from run config
+            config, nested = _values_of(nested), FieldsResource.of(nested)
+        if isinstance(nested, SharedResource):
+            return context.resources.original(nested.key)
+        if isinstance(nested, PartialResource):
+            raise DefinitionError(
+                f"the field {key!r} of {self.resource_class.__name__} is configured at launch: "
+                "give it to the job under a key of its own too."
+            )
+        if not isinstance(nested, ResourceDefinition):
+            return nested
+        return around.enter_context(nested.open(context.replace_config(config)))
+
+    def _made(self, given: Any, inner: Mapping[str, Any]) -> ResourceClass:
+        """Return the instance; only here do validators of the class see the values."""
+        if isinstance(given, FieldValues):
+            values, origins = given.values, given.origins
+        else:  # outside of a run, nobody has read the environment
+            values, origins = read_environment({**self.fields, **(given or {})}), {}
+        cls = self.resource_class
+        explicit = {key: each for key, each in values.items() if not is_default(cls, key, each)}
+        try:
+            made = cls(**{**explicit, **inner})
+        except pydantic.ValidationError as error:
+            if not origins:
+                raise
+            refused = without_inputs(error)
+        else:
+            note_origins(made, origins)
+            return made
+        raise refused
+
+
+class PartialResource(FieldsResource):
+    """A resource whose other fields come from run config: of ``configure_at_launch``."""
+
+    @classmethod
+    def with_fields(
+        cls, resource_class: type[ResourceClass], given: Mapping[str, Any]
+    ) -> PartialResource:
+        """Return the resource with the fields that code gives, as defaults of run config."""
+        resources = nested_fields(resource_class)
+        fields = {key: each for key, each in given.items() if key not in resources}
+        nested = {key: _definition_or_object(given[key]) for key in resources if key in given}
+        return cls(resource_class, fields, nested)
+
+    def values(self) -> FieldValues | None:
+        """Return None: a required field may lack its value."""
+        return None
+
+
+def resource_definition(given: Any) -> ResourceDefinition:
+    """Return the definition of a resource: itself, a ConfigurableResource, or any object."""
+    if isinstance(given, ResourceDefinition):
+        return given
+    if isinstance(given, ResourceClass):
+        return FieldsResource.of(given)
+    return ResourceDefinition.hardcoded_resource(given)
+
+
+def _definition_or_object(given: Any) -> Any:
+    return FieldsResource.of(given) if isinstance(given, ResourceClass) else given
+
+
+@lru_cache(maxsize=512)
+def nested_fields(cls: type[pydantic.BaseModel]) -> Mapping[str, str]:
+    """Return the fields of a class that hold resources: their names by their keys in config."""
+    nested = {
+        key_of(name, field): name
+        for name, field in cls.model_fields.items()
+        if any(isinstance(each, _Dependency) for each in field.metadata)
+        or _is_resource(field.annotation)
+    }
+    return types.MappingProxyType(nested)
+
+
+def _is_class(annotation: Any) -> bool:
+    return is_subclass(annotation, ResourceClass)
+
+
+def _is_resource(annotation: Any) -> bool:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        inside = [each for each in typing.get_args(annotation) if each is not type(None)]
+        return len(inside) == 1 and _is_resource(inside[0])
+    if typing.get_origin(annotation) is Annotated:
+        first, *metadata = typing.get_args(annotation)
+        return any(isinstance(each, _Dependency) for each in metadata) or _is_resource(first)
+    return _is_class(annotation) or is_subclass(annotation, ResourceDefinition)
+
+
+def key_of(name: str, field: pydantic.fields.FieldInfo) -> str:
+    """Return the key of a field in config: its alias, or its name without one."""
+    alias = field.validation_alias or field.alias
+    return alias if isinstance(alias, str) else name
+
+
+def given_fields(instance: pydantic.BaseModel) -> dict[str, Any]:
+    """Return the fields that differ from their defaults and hold no resources, by key."""
+    cls, nested = type(instance), nested_fields(type(instance))
+    values = {
+        key_of(name, field): getattr(instance, name)
+        for name, field in cls.model_fields.items()
+        if name not in nested.values()
+    }
+    values |= instance.__pydantic_extra__ or {}
+    return {key: each for key, each in values.items() if not is_default(cls, key, each)}
+
+
+def _values_of(instance: ResourceClass) -> FieldValues:
+    """Return the values of an instance that run config made, with their origins."""
+    nested = {
+        key: _values_of(inner)
+        for key, name in nested_fields(type(instance)).items()
+        if isinstance(inner := getattr(instance, name), ResourceClass)
+    }
+    return FieldValues(given_fields(instance), origins_in_environment(instance), nested)
+
+
+def remade(instance: Made, context: Any) -> Made:
+    """Return a copy of a resource, made anew from its fields, with the context of an opening."""
+    cls = type(instance)
+    nested = {key: getattr(instance, name) for key, name in nested_fields(cls).items()}
+    made = cls(**given_fields(instance), **nested)
+    made.__dict__[_CONTEXT] = context
+    return made
+
+
+def context_of(instance: pydantic.BaseModel) -> Any:
+    """Return the context with which a resource was opened, None for one that was not."""
+    return instance.__dict__.get(_CONTEXT)
+
+
+def without_context(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what a pickle of an instance has: its context stays in its process."""
+    fields = {name: each for name, each in state["__dict__"].items() if name != _CONTEXT}
+    return {**state, "__dict__": fields}
+
+
+@lru_cache(maxsize=512)
+def _defaults(cls: type[pydantic.BaseModel]) -> Mapping[str, Any] | None:
+    """Return the defaults of a class by key; None where the environment holds one."""
+    defaults = {
+        key_of(name, field): field.get_default(call_default_factory=True)
+        for name, field in cls.model_fields.items()
+        if not field.is_required() and name not in nested_fields(cls).values()
+    }
+    return None if holds_environment(defaults) else types.MappingProxyType(defaults)
+
+
+def _schema(
+    cls: type[pydantic.BaseModel], fields: Mapping[str, Any], nested: Mapping[str, Any]
+) -> type[Config]:
+    """Return a Config with the fields of ``cls``, those in ``fields`` with other defaults.
+
+    It leaves out the ``nested`` resources, and those that no config can describe.
+    """
+
+    class Base(Config):
+        model_config = pydantic.ConfigDict(**cls.model_config)
+
+    declared: dict[str, Any] = {}
+    for name, field in cls.model_fields.items():
+        key = key_of(name, field)
+        if key in nested or (key in nested_fields(cls) and not _is_class(field.annotation)):
+            continue
+        declared[name] = (field.annotation, field)
+        if key in fields:
+            declared[name] = _with_default(field, fields[key])
+    return pydantic.create_model(f"{cls.__name__}Config", __base__=Base, **declared)
+
+
+def _with_default(field: pydantic.fields.FieldInfo, value: Any) -> tuple[Any, Any]:
+    """Return the declaration of a field with another default."""
+    annotation: Any = field.annotation
+    if field.metadata:
+        annotation = operator.getitem(Annotated, (annotation, *field.metadata))
+    # pydantic copies a default, which only data are made for.
+    is_data = isinstance(value, EnvVar | Config | list | dict | tuple | set) or is_plain(value)
+    default: dict[str, Any] = {"default": value} if is_data else {"default_factory": lambda: value}
+    return annotation, pydantic.Field(
+        **default,
+        alias=field.alias,
+        validation_alias=field.validation_alias,
+        description=field.description,
+        discriminator=field.discriminator,
+        json_schema_extra=field.json_schema_extra,
+    )
+
+
+def _entered(opening: Any) -> contextlib.AbstractContextManager[Any]:
+    """Return what ``yield_for_execution`` has returned as a context manager."""
+    if isinstance(opening, contextlib.AbstractAsyncContextManager):
+        return _in_own_loop(opening)
+    entered: contextlib.AbstractContextManager[Any] = opening
+    return entered
+
+
+@contextlib.contextmanager
+def _in_own_loop(opening: contextlib.AbstractAsyncContextManager[Any]) -> Iterator[Any]:
+    """Open and close an asynchronous context manager, in an event loop of its own."""
+    loop = asyncio.new_event_loop()
+    try:
+        value = loop.run_until_complete(opening.__aenter__())
+        try:
+            yield value
+        finally:
+            loop.run_until_complete(opening.__aexit__(None, None, None))
+    finally:
+        loop.close()

@@ -1,0 +1,18 @@
+"""Sets of jobs with shared resources: Definitions and repositories."""
+
+from rayexec.job_sets.definition_set import (
+    BindResourcesToJobs,
+    Definitions,
+    create_repository_using_definitions_args,
+)
+from rayexec.job_sets.left_aside import LeftAside
+from rayexec.job_sets.repository_definition import RepositoryDefinition, repository
+
+__all__ = [
+    "BindResourcesToJobs",
+    "Definitions",
+    "LeftAside",
+    "RepositoryDefinition",
+    "create_repository_using_definitions_args",
+    "repository",
+]
