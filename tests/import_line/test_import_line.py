@@ -60,9 +60,7 @@ def test_there_are_files() -> None:
     assert [file.stem for file in FILES] == sorted(RECORDED)
 
 
-@pytest.mark.parametrize(
-    "imported", FILES, ids=[file.stem for file in FILES], indirect=True
-)
+@pytest.mark.parametrize("imported", FILES, ids=[file.stem for file in FILES], indirect=True)
 def test_a_file_does_what_it_does_under_dagster(
     imported: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

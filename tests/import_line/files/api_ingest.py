@@ -1,5 +1,5 @@
 from datetime import datetime, timezone
-from typing import Any, Dict, List
+from typing import Any
 
 from dagster import AssetMaterialization, Config, Field, In, Nothing, Out, Output, job, op, resource
 
@@ -23,7 +23,7 @@ class PageConfig(Config):
     max_pages: int = 10
 
 
-@op(required_resource_keys={"session"}, out=Out(List[Dict[str, Any]]))
+@op(required_resource_keys={"session"}, out=Out(list[dict[str, Any]]))
 def fetch_pages(context, config: PageConfig):
     rows = []
     for page in range(config.max_pages):
@@ -35,7 +35,7 @@ def fetch_pages(context, config: PageConfig):
     return rows
 
 
-@op(ins={"rows": In(List[Dict[str, Any]])}, out={"count": Out(int), "last": Out(dict)})
+@op(ins={"rows": In(list[dict[str, Any]])}, out={"count": Out(int), "last": Out(dict)})
 def summarize(rows):
     yield AssetMaterialization("rows", metadata={"count": len(rows)})
     yield Output(len(rows), "count")

@@ -1,5 +1,4 @@
 from enum import Enum
-from typing import Dict, List, Optional
 
 from dagster import Config, PermissiveConfig, job, op
 from pydantic import Field, field_validator
@@ -12,16 +11,16 @@ class Mode(Enum):
 
 class Table(Config):
     name: str
-    columns: List[str] = []
+    columns: list[str] = []
 
 
 class Everything(Config):
     mode: Mode = Mode.SAFE
-    tables: List[Table]
-    by_name: Dict[str, Table] = {}
-    maybe: Optional[int] = None
+    tables: list[Table]
+    by_name: dict[str, Table] = {}
+    maybe: int | None = None
     ratio: float = Field(default=0.5, gt=0, le=1)
-    note: Optional[str]
+    note: str | None
 
     @field_validator("tables")
     @classmethod

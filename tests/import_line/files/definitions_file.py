@@ -1,4 +1,14 @@
-from dagster import ConfigurableResource, Definitions, ResourceDefinition, ResourceParam, asset, define_asset_job, in_process_executor, job, op
+from dagster import (
+    ConfigurableResource,
+    Definitions,
+    ResourceDefinition,
+    ResourceParam,
+    asset,
+    define_asset_job,
+    in_process_executor,
+    job,
+    op,
+)
 
 
 class Greeter(ConfigurableResource):
@@ -21,7 +31,12 @@ def greeting_job():
     legacy()
 
 
-@job(resource_defs={"greeter": Greeter(greeting="own"), "plain": ResourceDefinition.hardcoded_resource("mine")})
+@job(
+    resource_defs={
+        "greeter": Greeter(greeting="own"),
+        "plain": ResourceDefinition.hardcoded_resource("mine"),
+    }
+)
 def own_job():
     greet()
 

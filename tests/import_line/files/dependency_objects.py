@@ -44,8 +44,14 @@ plus_one = GraphDefinition(
     name="plus_one",
     node_defs=[one, add],
     dependencies={"add": {"b": DependencyDefinition("one")}},
-    input_mappings=[InputMapping(graph_input_name="n", mapped_node_name="add", mapped_node_input_name="a")],
-    output_mappings=[OutputMapping(graph_output_name="result", mapped_node_name="add", mapped_node_output_name="result")],
+    input_mappings=[
+        InputMapping(graph_input_name="n", mapped_node_name="add", mapped_node_input_name="a")
+    ],
+    output_mappings=[
+        OutputMapping(
+            graph_output_name="result", mapped_node_name="add", mapped_node_output_name="result"
+        )
+    ],
 )
 outer_job = GraphDefinition(
     name="outer",

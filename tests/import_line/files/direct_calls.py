@@ -6,12 +6,13 @@ from dagster import (
     Out,
     Output,
     build_op_context,
-
     op,
 )
 
+
 class Settings(Config):
     factor: int = 2
+
 
 class Store(ConfigurableResource):
     name: str = "real"
@@ -19,41 +20,50 @@ class Store(ConfigurableResource):
     def read(self):
         return self.name
 
+
 @op
 def add(a: int, b: int = 1) -> int:
     return a + b
+
 
 @op
 def scaled(context, config: Settings, a: int):
     context.log.info("scaling")
     return a * config.factor
 
+
 @op
 def read(store: Store):
     return store.read()
+
 
 @op(out={"x": Out(), "y": Out()})
 def two():
     yield Output(1, "x")
     yield Output(2, "y", metadata={"a": 1})
 
+
 @op
 def wrong() -> int:
     return "text"
+
 
 @op(config_schema={"n": int})
 def legacy(context, values):
     return [context.op_config["n"], *values]
 
+
 @op
 async def later(a):
     return a
+
 
 def error(function, *args, **kwargs):
     try:
         return function(*args, **kwargs)
     except (DagsterInvalidInvocationError, DagsterTypeCheckDidNotPass) as raised:
         return type(raised).__name__.removeprefix("Dagster")
+
 
 def observe():
     import asyncio

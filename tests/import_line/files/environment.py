@@ -1,6 +1,6 @@
 import os
 
-from dagster import EnvVar, Config, ConfigurableResource, Field, StringSource, IntSource, job, op
+from dagster import Config, ConfigurableResource, EnvVar, Field, IntSource, StringSource, job, op
 
 os.environ["IMPORT_LINE_USER"] = "somebody"
 os.environ["IMPORT_LINE_PORT"] = "5432"
@@ -30,7 +30,11 @@ def options(config: Options):
     return config.user
 
 
-@job(resource_defs={"server": Server(user=EnvVar("IMPORT_LINE_USER"), port=EnvVar.int("IMPORT_LINE_PORT"))})
+@job(
+    resource_defs={
+        "server": Server(user=EnvVar("IMPORT_LINE_USER"), port=EnvVar.int("IMPORT_LINE_PORT"))
+    }
+)
 def by_code():
     connect()
 

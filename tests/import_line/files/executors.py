@@ -1,4 +1,10 @@
-from dagster import in_process_executor, job, multi_or_in_process_executor, multiprocess_executor, op
+from dagster import (
+    in_process_executor,
+    job,
+    multi_or_in_process_executor,
+    multiprocess_executor,
+    op,
+)
 
 
 @op

@@ -2,10 +2,10 @@ from dagster import (
     DagsterInvalidConfigError,
     DagsterInvalidDefinitionError,
     Field,
+    GraphOut,
     In,
     Int,
     Out,
-    GraphOut,
     graph,
     job,
     op,
@@ -34,8 +34,6 @@ def one():
 @op
 def use(x):
     return x
-
-
 
 
 def unsatisfied():

@@ -23,7 +23,9 @@ def split(context, data):
         "solver": Field(Solver, default_value="LBFGS", is_required=False),
         "steps": Field(Noneable(int), default_value=None),
         "rates": Field(Array(float), default_value=[0.1]),
-        "stop": Field(ScalarUnion(scalar_type=int, non_scalar_schema={"after": int}), default_value=3),
+        "stop": Field(
+            ScalarUnion(scalar_type=int, non_scalar_schema={"after": int}), default_value=3
+        ),
     }
 )
 def train(context, rows):

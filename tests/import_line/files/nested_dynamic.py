@@ -49,7 +49,9 @@ def through_graphs():
     two = factor()
     mapped = pages().map(process)
     save(mapped.collect())
-    save.alias("save_enriched")(pages.alias("more")().map(lambda n: enrich(fetch.alias("f")(n), two)).collect())
+    save.alias("save_enriched")(
+        pages.alias("more")().map(lambda n: enrich(fetch.alias("f")(n), two)).collect()
+    )
 
 
 @job

@@ -1,4 +1,13 @@
-from dagster import HookContext, HookDefinition, ResourceDefinition, failure_hook, graph, job, op, success_hook
+from dagster import (
+    HookContext,
+    HookDefinition,
+    ResourceDefinition,
+    failure_hook,
+    graph,
+    job,
+    op,
+    success_hook,
+)
 
 MESSAGES = []
 

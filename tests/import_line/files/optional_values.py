@@ -1,6 +1,7 @@
-from typing import Any, Optional
+from typing import Any
 
-from dagster import In, Optional as DagsterOptional, Int, Out, job, op
+from dagster import In, Int, job, op
+from dagster import Optional as DagsterOptional
 
 
 @op
@@ -9,7 +10,7 @@ def nothing() -> None:
 
 
 @op
-def maybe(flag: bool = False) -> Optional[int]:
+def maybe(flag: bool = False) -> int | None:
     return 1 if flag else None
 
 

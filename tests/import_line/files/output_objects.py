@@ -1,20 +1,21 @@
-from typing import Tuple
-
 from dagster import MetadataValue, Out, Output, job, op
 
 
 @op
 def with_metadata() -> Output[int]:
-    return Output(5, metadata={"rows": 5, "link": MetadataValue.url("http://x"), "md": MetadataValue.md("# t")})
+    return Output(
+        5,
+        metadata={"rows": 5, "link": MetadataValue.url("http://x"), "md": MetadataValue.md("# t")},
+    )
 
 
 @op(out={"a": Out(int), "b": Out(str)})
-def as_tuple() -> Tuple[int, str]:
+def as_tuple() -> tuple[int, str]:
     return 1, "x"
 
 
 @op(out={"a": Out(int), "b": Out(str)})
-def as_outputs() -> Tuple[Output[int], Output[str]]:
+def as_outputs() -> tuple[Output[int], Output[str]]:
     return Output(1, output_name="a"), Output("x", output_name="b")
 
 
@@ -26,7 +27,7 @@ def too_few():
 @op
 def added(context):
     context.add_output_metadata({"late": 1.5})
-    return None
+    return
 
 
 @job

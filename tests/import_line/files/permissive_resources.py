@@ -1,5 +1,3 @@
-from typing import Optional
-
 from dagster import Config, ConfigurableResource, job, op
 from pydantic import Field
 
@@ -11,7 +9,7 @@ class Client:
 
 class ClientResource(ConfigurableResource[Client]):
     url: str = Field(description="where")
-    retries: Optional[int] = None
+    retries: int | None = None
 
     def create_resource(self, context) -> Client:
         return Client(self.url, self.retries)

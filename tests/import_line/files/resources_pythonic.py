@@ -44,7 +44,11 @@ def late():
     count_rows()
 
 
-@job(resource_defs={"db": Database(credentials=Credentials(user=EnvVar("NO_SUCH_VARIABLE_HERE")), url="u")})
+@job(
+    resource_defs={
+        "db": Database(credentials=Credentials(user=EnvVar("NO_SUCH_VARIABLE_HERE")), url="u")
+    }
+)
 def no_variable():
     count_rows()
 

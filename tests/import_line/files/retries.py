@@ -3,7 +3,9 @@ from dagster import Backoff, Failure, Jitter, MetadataValue, RetryPolicy, RetryR
 CALLS = {"flaky": 0, "asks": 0}
 
 
-@op(retry_policy=RetryPolicy(max_retries=2, delay=0.001, backoff=Backoff.LINEAR, jitter=Jitter.FULL))
+@op(
+    retry_policy=RetryPolicy(max_retries=2, delay=0.001, backoff=Backoff.LINEAR, jitter=Jitter.FULL)
+)
 def flaky():
     CALLS["flaky"] += 1
     if CALLS["flaky"] < 3:

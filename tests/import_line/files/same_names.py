@@ -2,13 +2,13 @@ from dagster import job, op
 
 
 @op
-def config():
-    return "an op named config"
+def resources():
+    return "an op named resources"
 
 
 @op
-def context(x):
-    return x
+def loggers(ops):
+    return ops
 
 
 @op(name="inputs")
@@ -23,10 +23,10 @@ def outputs(result):
 
 @job
 def inputs():
-    context(config())
+    loggers(resources())
     outputs(_inputs())
 
 
-@job(name="resources")
-def _resources():
+@job(name="execution")
+def _execution():
     outputs(_inputs())

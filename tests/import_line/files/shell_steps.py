@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from dagster import Failure, Field, MetadataValue, Nothing, In, job, op
+from dagster import Failure, Field, In, MetadataValue, Nothing, job, op
 
 
 def run_script(context, code):

@@ -2,26 +2,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagster import Config, ConfigurableResource, OpExecutionContext, In, Out, job, op
+from dagster import job, op
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Settings(Config):
-    n: int = 2
-
-
-class Source(ConfigurableResource):
-    base: int = 40
-
-    def value(self) -> int:
-        return self.base
+def unused(values: Sequence[int]) -> None: ...
 
 
 @op
-def start(context: OpExecutionContext, config: Settings, source: Source) -> int:
-    return source.value() + config.n
+def start(context) -> int:
+    return len(context.op.name)
 
 
 @op
@@ -34,6 +26,6 @@ def use(values: list[int]) -> dict[str, int]:
     return {"n": values[0]}
 
 
-@job(resource_defs={"source": Source()})
+@job
 def annotated():
     use(lists(start()))

@@ -1,4 +1,4 @@
-from typing import Literal, Union
+from typing import Literal
 
 from dagster import Config, job, op
 from pydantic import Field
@@ -15,7 +15,7 @@ class Dog(Config):
 
 
 class Owner(Config):
-    pet: Union[Cat, Dog] = Field(discriminator="pet_type")
+    pet: Cat | Dog = Field(discriminator="pet_type")
     n: int = 0
 
 
