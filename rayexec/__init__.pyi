@@ -154,6 +154,7 @@ from rayexec.direct.built_contexts import build_init_resource_context as build_i
 from rayexec.direct.built_io_contexts import build_input_context as build_input_context
 from rayexec.direct.built_io_contexts import build_output_context as build_output_context
 from rayexec.direct.op_context import build_op_context as build_op_context
+from rayexec.direct.opened_resources import build_resources as build_resources
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
 from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError
@@ -213,6 +214,8 @@ from rayexec.errors import WorkerCrashedError as WorkerCrashedError
 from rayexec.events import Event as Event
 from rayexec.events import EventType as EventType
 from rayexec.events import RunStatus as RunStatus
+from rayexec.execute import ExecuteInProcessResult as ExecuteInProcessResult
+from rayexec.execute import JobExecutionResult as JobExecutionResult
 from rayexec.execute import ReexecutionOptions as ReexecutionOptions
 from rayexec.execute import RunResult as RunResult
 from rayexec.execute import cancel_run as cancel_run
@@ -220,7 +223,10 @@ from rayexec.execute import execute_in_process as execute_in_process
 from rayexec.execute import execute_job as execute_job
 from rayexec.execute import validate_run_config as validate_run_config
 from rayexec.io.filesystem import FilesystemIOManager as FilesystemIOManager
+from rayexec.io.filesystem import custom_path_fs_io_manager as custom_path_fs_io_manager
 from rayexec.io.filesystem import fs_io_manager as fs_io_manager
+from rayexec.io.in_memory import InMemoryIOManager as InMemoryIOManager
+from rayexec.io.in_memory import mem_io_manager as mem_io_manager
 from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
 from rayexec.job_sets.definition_set import BindResourcesToJobs as BindResourcesToJobs
 from rayexec.job_sets.definition_set import Definitions as Definitions
@@ -246,17 +252,28 @@ from rayexec.job_sets.repository_definition import RepositoryDefinition as Repos
 from rayexec.job_sets.repository_definition import repository as repository
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
+from rayexec.jobs import build_reconstructable_job as build_reconstructable_job
 from rayexec.jobs import graph as graph
 from rayexec.jobs import job as job
 from rayexec.jobs import reconstructable as reconstructable
 from rayexec.launch import LaunchedRun as LaunchedRun
 from rayexec.launch import launch_job as launch_job
+from rayexec.run.dagster_run import DagsterRun as DagsterRun
+from rayexec.run.dagster_run import DagsterRunStatus as DagsterRunStatus
 from rayexec.store.directory import DirectoryRunStore as DirectoryRunStore
+from rayexec.store.instance import DagsterInstance as DagsterInstance
+from rayexec.store.instance import RunRecord as RunRecord
+from rayexec.store.log_entries import EventLogEntry as EventLogEntry
+from rayexec.store.log_entries import EventLogRecord as EventLogRecord
+from rayexec.store.log_entries import EventRecordsFilter as EventRecordsFilter
+from rayexec.store.log_entries import EventRecordsResult as EventRecordsResult
 from rayexec.store.memory import MemoryRunStore as MemoryRunStore
+from rayexec.store.runs_filter import RunsFilter as RunsFilter
 
 __all__: list[str]
 
 # Dagster's names of some of them.
+DagsterEvent = Event
 DagsterEventType = EventType
 GraphDefinition = Graph
 JobDefinition = Job
@@ -317,9 +334,6 @@ class DeleteDynamicPartitionsRequest(Any): ...
 class DimensionPartitionMapping(Any): ...
 class DynamicPartitionsDefinition(Any): ...
 class EvaluateAutomationConditionsResult(Any): ...
-class EventLogRecord(Any): ...
-class EventRecordsFilter(Any): ...
-class EventRecordsResult(Any): ...
 class Executor(Any): ...
 class ExecutorRequirement(Any): ...
 class FilePathMapping(Any): ...
@@ -422,7 +436,6 @@ build_defs_for_component: Any
 build_last_update_freshness_checks: Any
 build_metadata_bounds_checks: Any
 build_multi_asset_sensor_context: Any
-build_reconstructable_job: Any
 build_run_status_sensor_context: Any
 build_schedule_context: Any
 build_schedule_from_partitioned_job: Any

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
 
 from rayexec.definitions.dependencies import Dependency, InputMapping, OutputMapping
@@ -17,13 +20,14 @@ from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
 from rayexec.definitions.wiring import wire
-from rayexec.errors import DefinitionError, MisuseError
+from rayexec.errors import DefinitionError, InvariantError, MisuseError
 from rayexec.names import check_name
 
 if TYPE_CHECKING:
-    from rayexec.execute import RunResult
+    from rayexec.execute import ExecuteInProcessResult, JobExecutionResult
+    from rayexec.store.instance import DagsterInstance
 
-__all__ = ["Graph", "Job", "graph", "job", "reconstructable", "to_job"]
+__all__ = ["Graph", "Job", "build_reconstructable_job", "graph", "job", "reconstructable", "to_job"]
 
 # The methods that run a job import ``rayexec.execute`` when they are called: a module that only
 # declares jobs, on a worker too, is imported without it.
@@ -65,11 +69,15 @@ class Job(JobDefinition):
         input_values: Mapping[str, Any] | None = None,
         tags: Mapping[str, Any] | None = None,
         resources: Mapping[str, Any] | None = None,
-    ) -> RunResult:
-        """Run every step in this process, one after another, and return the RunResult.
+        instance: DagsterInstance | None = None,
+        partition_key: str | None = None,
+        asset_selection: Any = None,
+    ) -> ExecuteInProcessResult:
+        """Run every step in this process, one after another, and return the result.
 
         The run ignores the job's executor and any ``execution`` config. With ``raise_on_error`` the
-        first error of an op is raised, and the run stops there.
+        first error of an op is raised, and the run stops there. The run is recorded in the store of
+        ``instance``, if there is one.
         """
         from rayexec.execute import execute_in_process
 
@@ -82,6 +90,9 @@ class Job(JobDefinition):
             input_values=input_values,
             tags=tags,
             resources=resources,
+            instance=instance,
+            partition_key=partition_key,
+            asset_selection=asset_selection,
         )
 
     def execute(
@@ -93,8 +104,8 @@ class Job(JobDefinition):
         raise_on_error: bool = False,
         address: str | None = None,
         **options: Any,
-    ) -> RunResult:
-        """Run the job on its executor, by default Ray on this machine, and return the RunResult."""
+    ) -> JobExecutionResult:
+        """Run the job on its executor, by default Ray on this machine, and return the result."""
         from rayexec.execute import execute_job
 
         return execute_job(
@@ -160,7 +171,7 @@ class Graph(GraphDefinition):
 
     def execute_in_process(
         self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any
-    ) -> RunResult:
+    ) -> ExecuteInProcessResult:
         """Run the graph as a job in this process, as ``Job.execute_in_process`` does."""
         return self.to_job(resource_defs=resources).execute_in_process(run_config, **options)
 
@@ -195,7 +206,7 @@ class CalledGraph(PendingInvocation, Hooked):
 
     def execute_in_process(
         self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any
-    ) -> RunResult:
+    ) -> ExecuteInProcessResult:
         """Run the graph as a job in this process, as ``Job.execute_in_process`` does."""
         return self.to_job(resource_defs=resources).execute_in_process(run_config, **options)
 
@@ -348,11 +359,48 @@ def to_job(
     return made if op_selection is None else made.get_subset(op_selection=op_selection)
 
 
-def reconstructable(job: Job) -> Job:
-    """Return ``job`` itself.
+def reconstructable(target: Job | Callable[[], Job]) -> Job:
+    """Return a job itself, or the job that a function returns.
 
-    Dagster wants a job wrapped so that other processes can load it; rayexec does not.
+    Dagster wants a job wrapped so that other processes can load it; rayexec does not. Raises
+    InvariantError for anything else.
     """
-    if not isinstance(job, Job):
-        raise DefinitionError(f"reconstructable takes a job, got {type(job).__name__}.")
-    return job
+    made = target if isinstance(target, Job) or not callable(target) else target()
+    if not isinstance(made, Job):
+        whose = "" if made is target else " by the function"
+        raise InvariantError(
+            f"reconstructable takes a job, or a function that returns one, got "
+            f"{type(made).__name__}{whose}."
+        )
+    return made
+
+
+def build_reconstructable_job(
+    reconstructor_module_name: str,
+    reconstructor_function_name: str,
+    reconstructable_args: Sequence[Any] = (),
+    reconstructable_kwargs: Mapping[str, Any] | None = None,
+    reconstructor_working_directory: str | None = None,
+) -> Job:
+    """Return the job that a function of a module makes of these arguments.
+
+    ``reconstructor_working_directory`` is where the module is, unless it is on ``sys.path``.
+    """
+    with _imported_from(reconstructor_working_directory):
+        module = import_module(reconstructor_module_name)
+    function = getattr(module, reconstructor_function_name)
+    arguments = dict(reconstructable_kwargs or {})
+    return reconstructable(lambda: function(*reconstructable_args, **arguments))
+
+
+@contextlib.contextmanager
+def _imported_from(directory: str | None) -> Iterator[None]:
+    """Let modules be imported from ``directory`` during the ``with`` block."""
+    if directory is None:
+        yield
+        return
+    sys.path.insert(0, directory)
+    try:
+        yield
+    finally:
+        sys.path.remove(directory)

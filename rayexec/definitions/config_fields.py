@@ -6,6 +6,7 @@ import enum
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import pydantic
@@ -52,6 +53,20 @@ def complete_fields(cls: type[pydantic.BaseModel]) -> None:
             changed = True
     if changed and cls.__pydantic_complete__:
         cls.model_rebuild(force=True)
+
+
+@lru_cache(maxsize=512)
+def secret_fields(cls: type[pydantic.BaseModel]) -> frozenset[str]:
+    """Return the fields whose values nothing may show.
+
+    They have ``json_schema_extra={"dagster__is_secret": True}``, as in Dagster.
+    """
+    return frozenset(
+        name
+        for name, field in cls.model_fields.items()
+        if isinstance(field.json_schema_extra, dict)
+        and field.json_schema_extra.get("dagster__is_secret")
+    )
 
 
 def is_optional(annotation: Any) -> bool:

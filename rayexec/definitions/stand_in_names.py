@@ -140,9 +140,8 @@ TOPICS = (
         "Read runs by `rayexec run`, or by a DirectoryRunStore.",
         """
             AssetRecordsFilter DagsterLibraryRegistry
-            EventLogRecord EventRecordsFilter EventRecordsResult
             MigrateIOStorageResult PaginatedResults
-            RunShardedEventsCursor RunStatusChangeRecordsFilter build_reconstructable_job
+            RunShardedEventsCursor RunStatusChangeRecordsFilter
             deserialize_value migrate_io_storage raise_execution_interrupts serialize_value
         """,
     ),
@@ -154,7 +153,7 @@ TOPIC_OF = {name: topic for topic in TOPICS for name in topic.names}
 _ACTIONS = """
     build_asset_check_context build_asset_context build_multi_asset_sensor_context
     build_run_status_sensor_context build_schedule_context build_sensor_context
-    build_component_defs build_defs_for_component build_reconstructable_job component_defs
+    build_component_defs build_defs_for_component component_defs
     deserialize_value evaluate_automation_conditions external_instance_from_step_run_ref
     get_all_components_defs_within_project get_component_defs_within_project load_defs
     load_from_defs_folder materialize materialize_to_memory migrate_io_storage open_pipes_session

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from rayexec.definitions.asset_key import AssetKey, CoercibleToAssetKey
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.errors import DefinitionError
+from rayexec.events import EventType
 
 __all__ = [
     "USER_EVENTS",
@@ -37,6 +38,8 @@ class AssetMaterialization:
     A string as the key is split where it has another character than letters, digits and
     underscores. Raises DefinitionError for something that is no key, tag or metadata.
     """
+
+    event_type: ClassVar[EventType] = EventType.ASSET_MATERIALIZATION
 
     asset_key: AssetKey
     description: str | None = None
@@ -88,6 +91,8 @@ class AssetMaterialization:
 class AssetObservation:
     """The statement of an op that it looked at an asset; its fields as an AssetMaterialization."""
 
+    event_type: ClassVar[EventType] = EventType.ASSET_OBSERVATION
+
     asset_key: AssetKey
     description: str | None = None
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
@@ -133,6 +138,8 @@ class AssetObservation:
 @dataclass(frozen=True)
 class ExpectationResult:
     """The result of an op's test of its data. A test that fails does not fail the step."""
+
+    event_type: ClassVar[EventType] = EventType.STEP_EXPECTATION_RESULT
 
     success: bool
     label: str | None = "result"

@@ -22,6 +22,7 @@ __all__ = [
     "LogLine",
     "OutputRecord",
     "RejectedOutput",
+    "Report",
     "ResourceRecord",
     "Reused",
     "StepsRestored",
@@ -100,6 +101,17 @@ class ResourceRecord(NamedTuple):
     stderr: str = ""
 
 
+class Report(NamedTuple):
+    """Event that an op yielded or logged: a materialization, an observation, an expectation."""
+
+    #: Seconds since 1970.
+    time: float
+    #: Outputs of the attempt before the event.
+    outputs_before: int
+    #: An object of ``rayexec.definitions.user_events``.
+    event: Any
+
+
 class Reused(NamedTuple):
     """Step of an earlier run whose outputs replace a call of the op."""
 
@@ -142,6 +154,8 @@ class Attempt(NamedTuple):
     output_bytes: int = UNKNOWN_BYTES
     #: Output whose type check failed, and the step with it.
     rejected: RejectedOutput | None = None
+    #: Events that the op yielded or logged, in order.
+    reports: tuple[Report, ...] = ()
 
     @property
     def is_plain(self) -> bool:

@@ -1,50 +1,36 @@
-"""Events of a run, as users read them, and their expansion from packed rows."""
+"""Events of a run, as users read them."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
-from rayexec.events.attempt import RETRY, SUCCESS, Attempt, LoadedInput, ResourceRecord
-from rayexec.events.event_type import EventType
+from rayexec.events.event_data import (
+    AssetObservationData,
+    EngineEventData,
+    HandledOutputData,
+    HookErroredData,
+    JobFailureData,
+    LoadedInputData,
+    StepExpectationResultData,
+    StepInputData,
+    StepMaterializationData,
+    StepOutputData,
+    StepRetryData,
+    StepSuccessData,
+)
+from rayexec.events.event_json import described
+from rayexec.events.event_type import FAILURE_EVENTS, RUN_EVENTS, STEP_EVENTS, EventType
 from rayexec.events.failure import ErrorInfo, StepFailureData
-from rayexec.names import mapping_keys, node_path, output_name
+from rayexec.events.node_handle import NodeHandle
+from rayexec.names import node_path
 
-__all__ = [
-    "Event",
-    "StepBlockedData",
-    "StepOutputData",
-    "blocked_event",
-    "expand_attempt",
-    "expand_resource",
-]
+__all__ = ["Event"]
 
-
-@dataclass(frozen=True, slots=True)
-class StepOutputData:
-    """Output of a STEP_OUTPUT event."""
-
-    output_name: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    mapping_key: str | None = None
-    #: The description of a failed type check; the step has failed with it.
-    mistake: str | None = None
-
-    @property
-    def type_check_data(self) -> TypeCheckData:
-        """Result of the type check."""
-        return TypeCheckData(self.mistake is None, self.output_name, self.mistake)
-
-
-@dataclass(frozen=True, slots=True)
-class TypeCheckData:
-    """Result of the type check of an output, named by ``label``."""
-
-    success: bool
-    label: str
-    description: str | None = None
+_Data = TypeVar("_Data")
+_HOOK_EVENTS = frozenset({EventType.HOOK_COMPLETED, EventType.HOOK_ERRORED, EventType.HOOK_SKIPPED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +38,8 @@ class Event:
     """Something that happened in a run.
 
     ``timestamp`` is in seconds since 1970; ``step_key`` is None for events of the whole run.
-    ``event_specific_data`` depends on the type: StepFailureData, StepOutputData, StepBlockedData,
-    ErrorInfo, a mapping, or None.
+    ``event_specific_data`` depends on the type: a class of ``event_data``, a mapping, or None.
+    ``pid`` is the process of the step, where known.
     """
 
     event_type: EventType
@@ -61,285 +47,259 @@ class Event:
     timestamp: float
     step_key: str | None = None
     event_specific_data: Any = None
+    job_name: str = ""
+    pid: int | None = None
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        # Events may be values of users, and pickles of earlier versions lack the last fields.
+        defaults = [field.default for field in fields(self)]
+        for field, value in zip(fields(self), [*state, *defaults[len(state) :]], strict=True):
+            object.__setattr__(self, field.name, value)
 
     @property
     def event_type_value(self) -> str:
-        """Name of the type, as Dagster spells it."""
+        """Value of the type, as Dagster has it: ``PIPELINE_SUCCESS`` for ``RUN_SUCCESS``."""
         return self.event_type.value
+
+    @property
+    def node_handle(self) -> NodeHandle | None:
+        """Path of the step's node."""
+        return None if self.step_key is None else NodeHandle.from_string(node_path(self.step_key))
 
     @property
     def node_name(self) -> str | None:
         """Last part of the step's path."""
         return node_path(self.step_key).rpartition(".")[2] if self.step_key is not None else None
 
+    solid_name = node_name
+
+    @property
+    def step_kind_value(self) -> str | None:
+        """``COMPUTE`` for events of steps, which are of no other kind."""
+        return None if self.step_key is None else "COMPUTE"
+
+    @property
+    def logging_tags(self) -> Mapping[str, str]:
+        """Job, step and op of the event by name."""
+        if self.step_key is None:
+            return {}
+        names = {"job_name": self.job_name, "step_key": self.step_key}
+        return {**names, "op_name": self.node_name or ""}
+
+    @property
+    def is_step_event(self) -> bool:
+        """Whether the event is of an attempt, of its inputs and outputs, or by its op."""
+        return self.event_type in STEP_EVENTS
+
+    @property
+    def is_hook_event(self) -> bool:
+        """Whether the event is of a hook."""
+        return self.event_type in _HOOK_EVENTS
+
+    @property
+    def is_job_event(self) -> bool:
+        """Whether the event is of the run as a whole."""
+        return self.event_type in RUN_EVENTS
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the event is of the failure of a step or run."""
+        return self.event_type in FAILURE_EVENTS
+
+    @property
+    def is_step_start(self) -> bool:
+        """Whether the type is STEP_START."""
+        return self.event_type is EventType.STEP_START
+
     @property
     def is_step_success(self) -> bool:
-        """Whether a step succeeded."""
+        """Whether the type is STEP_SUCCESS."""
         return self.event_type is EventType.STEP_SUCCESS
 
     @property
     def is_step_failure(self) -> bool:
-        """Whether a step failed for good."""
+        """Whether the type is STEP_FAILURE."""
         return self.event_type is EventType.STEP_FAILURE
 
     @property
     def is_step_skipped(self) -> bool:
-        """Whether a step was skipped."""
+        """Whether the type is STEP_SKIPPED."""
         return self.event_type is EventType.STEP_SKIPPED
 
     @property
+    def is_step_up_for_retry(self) -> bool:
+        """Whether the type is STEP_UP_FOR_RETRY."""
+        return self.event_type is EventType.STEP_UP_FOR_RETRY
+
+    @property
+    def is_step_restarted(self) -> bool:
+        """Whether the type is STEP_RESTARTED."""
+        return self.event_type is EventType.STEP_RESTARTED
+
+    @property
     def is_successful_output(self) -> bool:
-        """Whether a step yielded an output."""
+        """Whether the type is STEP_OUTPUT."""
         return self.event_type is EventType.STEP_OUTPUT
+
+    @property
+    def is_handled_output(self) -> bool:
+        """Whether the type is HANDLED_OUTPUT."""
+        return self.event_type is EventType.HANDLED_OUTPUT
+
+    @property
+    def is_loaded_input(self) -> bool:
+        """Whether the type is LOADED_INPUT."""
+        return self.event_type is EventType.LOADED_INPUT
+
+    @property
+    def is_resource_init_failure(self) -> bool:
+        """Whether the type is RESOURCE_INIT_FAILURE."""
+        return self.event_type is EventType.RESOURCE_INIT_FAILURE
+
+    @property
+    def is_engine_event(self) -> bool:
+        """Whether the type is ENGINE_EVENT."""
+        return self.event_type is EventType.ENGINE_EVENT
+
+    @property
+    def is_job_success(self) -> bool:
+        """Whether the type is RUN_SUCCESS."""
+        return self.event_type is EventType.RUN_SUCCESS
+
+    @property
+    def is_job_failure(self) -> bool:
+        """Whether the type is RUN_FAILURE."""
+        return self.event_type is EventType.RUN_FAILURE
+
+    @property
+    def is_run_failure(self) -> bool:
+        """Whether the type is RUN_FAILURE."""
+        return self.event_type is EventType.RUN_FAILURE
+
+    @property
+    def is_step_materialization(self) -> bool:
+        """Whether the type is ASSET_MATERIALIZATION."""
+        return self.event_type is EventType.ASSET_MATERIALIZATION
+
+    @property
+    def is_asset_observation(self) -> bool:
+        """Whether the type is ASSET_OBSERVATION."""
+        return self.event_type is EventType.ASSET_OBSERVATION
+
+    @property
+    def is_asset_materialization_planned(self) -> bool:
+        """Whether the type is ASSET_MATERIALIZATION_PLANNED."""
+        return self.event_type is EventType.ASSET_MATERIALIZATION_PLANNED
+
+    @property
+    def is_expectation_result(self) -> bool:
+        """Whether the type is STEP_EXPECTATION_RESULT."""
+        return self.event_type is EventType.STEP_EXPECTATION_RESULT
+
+    @property
+    def step_input_data(self) -> StepInputData:
+        """Data of an input; TypeError for events of other types."""
+        return self._data(StepInputData, "input")
+
+    @property
+    def step_output_data(self) -> StepOutputData:
+        """Data of an output; TypeError for events of other types."""
+        return self._data(StepOutputData, "output")
+
+    @property
+    def loaded_input_data(self) -> LoadedInputData:
+        """Data of a loaded input; TypeError for events of other types."""
+        return self._data(LoadedInputData, "loaded input")
+
+    @property
+    def handled_output_data(self) -> HandledOutputData:
+        """Data of a stored output; TypeError for events of other types."""
+        return self._data(HandledOutputData, "stored output")
+
+    @property
+    def step_success_data(self) -> StepSuccessData:
+        """Data of a success; TypeError for events of other types."""
+        return self._data(StepSuccessData, "success")
 
     @property
     def step_failure_data(self) -> StepFailureData:
         """Failure of a STEP_FAILURE or STEP_UP_FOR_RETRY event; TypeError for other types."""
-        if not isinstance(self.event_specific_data, StepFailureData):
-            raise TypeError(f"a {self.event_type_value} event has no failure")
-        return self.event_specific_data
+        return self._data(StepFailureData, "failure")
 
     @property
-    def step_output_data(self) -> StepOutputData:
-        """Output of a STEP_OUTPUT event; TypeError for other types."""
-        if not isinstance(self.event_specific_data, StepOutputData):
-            raise TypeError(f"a {self.event_type_value} event has no output")
+    def step_retry_data(self) -> StepRetryData:
+        """Data of a retry; TypeError for events of other types."""
+        return self._data(StepRetryData, "retry")
+
+    @property
+    def step_materialization_data(self) -> StepMaterializationData:
+        """Data of a materialization; TypeError for events of other types."""
+        return self._data(StepMaterializationData, "materialization")
+
+    @property
+    def asset_observation_data(self) -> AssetObservationData:
+        """Data of an observation; TypeError for events of other types."""
+        return self._data(AssetObservationData, "observation")
+
+    @property
+    def step_expectation_result_data(self) -> StepExpectationResultData:
+        """Data of an expectation; TypeError for events of other types."""
+        return self._data(StepExpectationResultData, "expectation")
+
+    @property
+    def hook_errored_data(self) -> HookErroredData:
+        """Data of an error of a hook; TypeError for events of other types."""
+        return self._data(HookErroredData, "error of a hook")
+
+    @property
+    def job_failure_data(self) -> JobFailureData:
+        """Data of a failure of the run; TypeError for events of other types."""
+        return self._data(JobFailureData, "failure of the run")
+
+    @property
+    def engine_event_data(self) -> EngineEventData:
+        """Metadata and error of an event of a resource, of a worker or of the engine."""
+        data = self.event_specific_data
+        if isinstance(data, EngineEventData):
+            return data
+        return EngineEventData(
+            data if isinstance(data, Mapping) else {}, data if isinstance(data, ErrorInfo) else None
+        )
+
+    @property
+    def materialization(self) -> Any:
+        """Materialization of the event; TypeError for events of other types."""
+        return self.step_materialization_data.materialization
+
+    @property
+    def asset_key(self) -> Any:
+        """Key of the asset that the event is about, or None."""
+        return getattr(self._about_asset(), "asset_key", None)
+
+    @property
+    def partition(self) -> str | None:
+        """Partition of the asset that the event is about, or None."""
+        partition: str | None = getattr(self._about_asset(), "partition", None)
+        return partition
+
+    def _about_asset(self) -> Any:
+        data = self.event_specific_data
+        if isinstance(data, StepMaterializationData):
+            return data.materialization
+        return data.asset_observation if isinstance(data, AssetObservationData) else None
+
+    def _data(self, kind: type[_Data], what: str) -> _Data:
+        if not isinstance(self.event_specific_data, kind):
+            raise TypeError(f"a {self.event_type.name} event has no {what}")
         return self.event_specific_data
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as JSON-able data."""
         moment = datetime.datetime.fromtimestamp(self.timestamp, datetime.timezone.utc)
-        row: dict[str, Any] = {
-            "event_type": self.event_type_value,
+        return {
+            "event_type": self.event_type.name,
             "timestamp": moment.isoformat(timespec="microseconds"),
             "step_key": self.step_key,
             "message": self.message,
+            **described(self.event_specific_data),
         }
-        data = self.event_specific_data
-        if isinstance(data, StepFailureData):
-            row["error"] = _error_dict(data.error)
-        elif isinstance(data, ErrorInfo):
-            row["error"] = _error_dict(data)
-        elif isinstance(data, StepOutputData):
-            row["output_name"] = data.output_name
-            if data.mapping_key is not None:
-                row["mapping_key"] = data.mapping_key
-        elif isinstance(data, StepBlockedData):
-            row["data"] = {
-                "limit": data.limit,
-                "seconds": data.seconds,
-                "held_by": list(data.held_by),
-            }
-        elif isinstance(data, Mapping):
-            row["data"] = {key: _plain(each) for key, each in data.items()}
-        return row
-
-
-def _plain(value: Any) -> Any:
-    """Return metadata with JSON-able values in the place of ``MetadataValue``."""
-    if isinstance(value, Mapping):
-        return {key: getattr(each, "plain", each) for key, each in value.items()}
-    return value
-
-
-def _error_dict(error: ErrorInfo) -> dict[str, Any]:
-    cause = _error_dict(error.cause) if error.cause is not None else None
-    return {"class": error.own_name, "message": error.message, "stack": error.stack, "cause": cause}
-
-
-_HOOK_EVENTS = {
-    "completed": (EventType.HOOK_COMPLETED, "Finished the execution of hook"),
-    "skipped": (EventType.HOOK_SKIPPED, "Skipped the execution of hook"),
-    "errored": (EventType.HOOK_ERRORED, "Error occurred during the execution of hook"),
-}
-
-
-def expand_resource(record: ResourceRecord, key: str | None = None) -> Iterator[Event]:
-    """Yield the events of one resource; ``key`` is its step, None for a resource of the run."""
-    name = record.key
-    if record.closing:
-        if record.stdout or record.stderr:
-            captured = {"stdout": record.stdout, "stderr": record.stderr}
-            message = f'Captured the output of closing resource "{name}".'
-            yield Event(EventType.LOGS_CAPTURED, message, record.ended, key, captured)
-        if record.error is not None:
-            error = f"{record.error.own_name}: {record.error.message}"
-            message = f'Teardown of resource "{name}" failed: {error}'
-            yield Event(EventType.ENGINE_EVENT, message, record.ended, key, record.error)
-        return
-    yield Event(
-        EventType.RESOURCE_INIT_STARTED,
-        f'Opening resource "{name}".',
-        record.started,
-        key,
-        {"resource_key": name},
-    )
-    if record.error is None:
-        seconds = _duration(record.ended - record.started)
-        message = f'Opened resource "{name}" in {seconds}.'
-        yield Event(
-            EventType.RESOURCE_INIT_SUCCESS, message, record.ended, key, {"resource_key": name}
-        )
-    else:
-        error = f"{record.error.own_name}: {record.error.message}"
-        message = f'Resource "{name}" failed to open: {error}'
-        yield Event(EventType.RESOURCE_INIT_FAILURE, message, record.ended, key, record.error)
-
-
-@dataclass(frozen=True, slots=True)
-class StepBlockedData:
-    """Limit without room for a step, and the seconds that the step waited for it.
-
-    ``held_by`` are keys of steps that held the limit; none where other runs held it.
-    """
-
-    limit: str
-    seconds: float
-    held_by: tuple[str, ...] = ()
-
-
-def blocked_event(key: str, started: float, blocked: StepBlockedData) -> Event:
-    """Return the event of a wait for a limit; ``started`` is the start of the step after it."""
-    holders = f", held by {', '.join(blocked.held_by)}" if blocked.held_by else ""
-    message = f'Step "{key}" waited {_duration(blocked.seconds)} for {blocked.limit}{holders}.'
-    return Event(EventType.STEP_BLOCKED, message, started - blocked.seconds, key, blocked)
-
-
-def expand_attempt(
-    attempt: Attempt, key: str, inputs: tuple[str, ...], blocked: StepBlockedData | None = None
-) -> Iterator[Event]:
-    """Yield the events of one packed row.
-
-    ``key`` is the step's key, ``inputs`` are the names of its inputs from earlier steps, and
-    ``blocked`` is its wait for a limit, if any. A row has two times: events of inputs get its
-    start, events of outputs its end.
-    """
-    start, end = attempt.started, attempt.ended
-    if blocked is not None:
-        yield blocked_event(key, start, blocked)
-    for resource in attempt.resources:
-        if not resource.closing:
-            yield from expand_resource(resource, key)
-    if attempt.attempt_number == 0:
-        yield Event(EventType.STEP_START, f'Started execution of step "{key}".', start, key)
-    else:
-        yield Event(
-            EventType.STEP_RESTARTED,
-            f'Started re-execution (attempt # {attempt.attempt_number + 1}) of step "{key}".',
-            start,
-            key,
-        )
-    if attempt.reused is not None:
-        origin = {
-            "reused_run_id": attempt.reused.run_id,
-            "reused_step_key": attempt.reused.step_key,
-        }
-        message = (
-            f'Reused the outputs of step "{attempt.reused.step_key}" of run '
-            f"{attempt.reused.run_id}."
-        )
-        yield Event(EventType.ENGINE_EVENT, message, start, key, origin)
-    for name in dict.fromkeys((*inputs, *(each.name for each in attempt.loaded))):
-        for data in [_loading(each) for each in attempt.loaded if each.name == name] or [
-            {"input_name": name}
-        ]:
-            yield Event(
-                EventType.LOADED_INPUT, f'Loaded input "{name}" of step "{key}".', start, key, data
-            )
-        yield Event(
-            EventType.STEP_INPUT,
-            f'Got input "{name}" of step "{key}".',
-            start,
-            key,
-            {"input_name": name},
-        )
-    for line in attempt.logs:
-        yield Event(EventType.LOG_MESSAGE, line.message, line.time, key, {"level": line.level})
-    if attempt.stdout or attempt.stderr:
-        captured = {"stdout": attempt.stdout, "stderr": attempt.stderr}
-        yield Event(
-            EventType.LOGS_CAPTURED, f'Captured the output of step "{key}".', end, key, captured
-        )
-    for output in attempt.outputs:
-        name, mapping_key, what = _yielded(output.name)
-        output_data = StepOutputData(name, output.metadata or {}, mapping_key)
-        message = f'Yielded {what} of step "{key}".'
-        yield Event(EventType.STEP_OUTPUT, message, end, key, output_data)
-        if attempt.reused is not None and output.handled is not None:
-            continue  # The earlier run's manager has stored it already.
-        handled: dict[str, Any] = {"output_name": name}
-        if mapping_key is not None:
-            handled["mapping_key"] = mapping_key
-        if output.handled is not None:
-            handled |= {
-                "manager_key": output.handled.manager_key,
-                "metadata": output.handled.metadata or {},
-            }
-        yield Event(EventType.HANDLED_OUTPUT, f'Stored {what} of step "{key}".', end, key, handled)
-    if attempt.rejected is not None:
-        name, mapping_key, what = _yielded(attempt.rejected.name)
-        wrong = StepOutputData(name, {}, mapping_key, attempt.rejected.mistake)
-        message = f'Yielded {what} of step "{key}", which failed its type check.'
-        yield Event(EventType.STEP_OUTPUT, message, end, key, wrong)
-    yield _ending(attempt, key)
-    for hook in attempt.hooks:
-        kind, message = _HOOK_EVENTS[hook.status]
-        yield Event(kind, f'{message} "{hook.name}" for step "{key}".', end, key, hook.error)
-    for resource in attempt.resources:
-        if resource.closing:
-            yield from expand_resource(resource, key)
-
-
-def _yielded(stored_as: str) -> tuple[str, str | None, str]:
-    """Return the name of an output and its mapping key, and the output in words."""
-    name, value_keys = output_name(stored_as), mapping_keys(stored_as)
-    if not value_keys:
-        return name, None, f'output "{name}"'
-    return name, value_keys[0], f'output "{name}" with mapping key "{value_keys[0]}"'
-
-
-def _loading(loaded: LoadedInput) -> dict[str, Any]:
-    name, manager_key, step, output, metadata = loaded
-    data = {
-        "input_name": name,
-        "manager_key": manager_key,
-        "upstream_step_key": step,
-        "upstream_output_name": output,
-    }
-    return {**data, "metadata": metadata} if metadata else data
-
-
-def _ending(attempt: Attempt, key: str) -> Event:
-    if attempt.outcome == SUCCESS:
-        seconds = _duration(attempt.ended - attempt.started)
-        return Event(
-            EventType.STEP_SUCCESS,
-            f'Finished execution of step "{key}" in {seconds}.',
-            attempt.ended,
-            key,
-        )
-    failure = attempt.failure
-    reason = (
-        f"{failure.root.own_name}: {failure.root.message}" if failure is not None else "unknown"
-    )
-    if attempt.outcome == RETRY:
-        wait = f" in {_duration(attempt.delay)}" if attempt.delay else ""
-        message = f'Execution of step "{key}" failed and will be tried again{wait}: {reason}'
-        return Event(EventType.STEP_UP_FOR_RETRY, message, attempt.ended, key, failure)
-    return Event(
-        EventType.STEP_FAILURE,
-        f'Execution of step "{key}" failed: {reason}',
-        attempt.ended,
-        key,
-        failure,
-    )
-
-
-def _duration(seconds: float) -> str:
-    return (
-        f"{seconds * 1000:.0f}ms"
-        if seconds < 1
-        else f"{seconds:.2f}s"
-        if seconds < 60
-        else f"{seconds / 60:.1f}m"
-    )

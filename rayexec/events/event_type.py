@@ -1,20 +1,26 @@
-"""Types of events, with Dagster's names."""
+"""Types of events, with Dagster's names and values."""
 
 from __future__ import annotations
 
 import enum
 
-__all__ = ["EventType"]
+__all__ = ["FAILURE_EVENTS", "RUN_EVENTS", "STEP_EVENTS", "EventType"]
 
 
 class EventType(str, enum.Enum):
-    """Type of an event; ``STEP_BLOCKED`` has no counterpart in Dagster."""
+    """Type of an event; a member equals its value, which for those of a run is not its name.
 
-    RUN_START = "RUN_START"
-    RUN_SUCCESS = "RUN_SUCCESS"
-    RUN_FAILURE = "RUN_FAILURE"
-    RUN_CANCELING = "RUN_CANCELING"
-    RUN_CANCELED = "RUN_CANCELED"
+    ``LOG_MESSAGE`` and ``STEP_BLOCKED`` have no counterpart in Dagster.
+    """
+
+    RUN_ENQUEUED = "PIPELINE_ENQUEUED"
+    RUN_DEQUEUED = "PIPELINE_DEQUEUED"
+    RUN_STARTING = "PIPELINE_STARTING"
+    RUN_START = "PIPELINE_START"
+    RUN_SUCCESS = "PIPELINE_SUCCESS"
+    RUN_FAILURE = "PIPELINE_FAILURE"
+    RUN_CANCELING = "PIPELINE_CANCELING"
+    RUN_CANCELED = "PIPELINE_CANCELED"
     STEP_START = "STEP_START"
     STEP_INPUT = "STEP_INPUT"
     STEP_OUTPUT = "STEP_OUTPUT"
@@ -24,6 +30,13 @@ class EventType(str, enum.Enum):
     STEP_UP_FOR_RETRY = "STEP_UP_FOR_RETRY"
     STEP_RESTARTED = "STEP_RESTARTED"
     STEP_BLOCKED = "STEP_BLOCKED"
+    STEP_WORKER_STARTING = "STEP_WORKER_STARTING"
+    STEP_WORKER_STARTED = "STEP_WORKER_STARTED"
+    STEP_EXPECTATION_RESULT = "STEP_EXPECTATION_RESULT"
+    ASSET_MATERIALIZATION = "ASSET_MATERIALIZATION"
+    ASSET_MATERIALIZATION_PLANNED = "ASSET_MATERIALIZATION_PLANNED"
+    ASSET_OBSERVATION = "ASSET_OBSERVATION"
+    ASSET_CHECK_EVALUATION = "ASSET_CHECK_EVALUATION"
     LOADED_INPUT = "LOADED_INPUT"
     HANDLED_OUTPUT = "HANDLED_OUTPUT"
     RESOURCE_INIT_STARTED = "RESOURCE_INIT_STARTED"
@@ -35,3 +48,51 @@ class EventType(str, enum.Enum):
     LOGS_CAPTURED = "LOGS_CAPTURED"
     LOG_MESSAGE = "LOG_MESSAGE"
     ENGINE_EVENT = "ENGINE_EVENT"
+
+    # Dagster's former names.
+    PIPELINE_ENQUEUED = RUN_ENQUEUED
+    PIPELINE_DEQUEUED = RUN_DEQUEUED
+    PIPELINE_STARTING = RUN_STARTING
+    PIPELINE_START = RUN_START
+    PIPELINE_SUCCESS = RUN_SUCCESS
+    PIPELINE_FAILURE = RUN_FAILURE
+    PIPELINE_CANCELING = RUN_CANCELING
+    PIPELINE_CANCELED = RUN_CANCELED
+
+
+#: Types of a run as a whole.
+RUN_EVENTS = frozenset(
+    {
+        EventType.RUN_ENQUEUED,
+        EventType.RUN_DEQUEUED,
+        EventType.RUN_STARTING,
+        EventType.RUN_START,
+        EventType.RUN_SUCCESS,
+        EventType.RUN_FAILURE,
+        EventType.RUN_CANCELING,
+        EventType.RUN_CANCELED,
+    }
+)
+
+#: Types of events of a step and of what its op does; hooks and resources are apart.
+STEP_EVENTS = frozenset(
+    {
+        EventType.STEP_START,
+        EventType.STEP_INPUT,
+        EventType.STEP_OUTPUT,
+        EventType.STEP_SUCCESS,
+        EventType.STEP_FAILURE,
+        EventType.STEP_SKIPPED,
+        EventType.STEP_UP_FOR_RETRY,
+        EventType.STEP_RESTARTED,
+        EventType.STEP_EXPECTATION_RESULT,
+        EventType.ASSET_MATERIALIZATION,
+        EventType.ASSET_OBSERVATION,
+        EventType.ASSET_CHECK_EVALUATION,
+        EventType.LOADED_INPUT,
+        EventType.HANDLED_OUTPUT,
+    }
+)
+
+#: Types of failures of a run or step.
+FAILURE_EVENTS = frozenset({EventType.RUN_FAILURE, EventType.STEP_FAILURE, EventType.RUN_CANCELED})

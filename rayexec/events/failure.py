@@ -95,6 +95,13 @@ class StepFailureData:
         wraps = self.error.cls_name in _WRAPPERS
         return self.error.cause if wraps and self.error.cause is not None else self.error
 
+    @property
+    def error_display_string(self) -> str:
+        """Message of the step's error, and below it the op's own exception with its traceback."""
+        if self.root is self.error:
+            return self.error.to_string()
+        return f"{self.error.message.strip()}\n\n{self.root.to_string()}"
+
 
 @dataclass(frozen=True, slots=True)
 class UserFailureData:
@@ -102,6 +109,11 @@ class UserFailureData:
 
     description: str | None
     metadata: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Dagster's word for all of them."""
+        return "intentional-failure"
 
 
 def describe_error(error: BaseException) -> ErrorInfo:

@@ -123,16 +123,18 @@ class DeliveredLines:
         )
 
 
-def expand_live(live: LiveLines, key: str) -> Iterator[Event]:
+def expand_live(live: LiveLines, key: str, job_name: str = "") -> Iterator[Event]:
     """Yield the events of new lines; ``key`` is the key of their step."""
     for line in live.logs:
-        yield Event(EventType.LOG_MESSAGE, line.message, line.time, key, {"level": line.level})
+        level = {"level": line.level}
+        yield Event(EventType.LOG_MESSAGE, line.message, line.time, key, level, job_name, live.pid)
     streams = {"stdout": live.stdout, "stderr": live.stderr}
     if not any(each.text for each in streams.values()):
         return
     captured = {name: with_note(each) for name, each in streams.items()}
     message = f'Captured the output of step "{key}" while it runs.'
-    yield Event(EventType.LOGS_CAPTURED, message, live.time, key, captured | {"is_live": True})
+    data = captured | {"is_live": True}
+    yield Event(EventType.LOGS_CAPTURED, message, live.time, key, data, job_name, live.pid)
 
 
 def is_live_output(event: Event) -> bool:

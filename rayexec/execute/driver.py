@@ -141,7 +141,7 @@ class _Run:
                     raise
                 error = engine_error
                 self._loop.cancel("The run cannot continue")
-            if machine.failed or machine.is_canceled:
+            if machine.failed or machine.is_canceled or self._spec.saves_values:
                 self._save_values()
         finally:
             engine.close()

@@ -17,6 +17,7 @@ from rayexec.events import (
     StepsRestored,
     Successes,
     expand_attempt,
+    expand_event,
     expand_live,
     expand_resource,
 )
@@ -112,13 +113,14 @@ class RunLog:
         """Yield the events of one record, or of lines of a running attempt."""
         if isinstance(record, (Attempt, Successes)):
             return chain.from_iterable(map(self._expand_attempt, self.attempts_of(record)))
+        job = self._plan.job_name
         if isinstance(record, ResourceRecord):
-            return expand_resource(record)
+            return expand_resource(record, job_name=job)
         if isinstance(record, StepsRestored):  # Nothing happened in these steps.
             return iter(())
         if isinstance(record, LiveLines):
-            return expand_live(record, self._plan.steps[record.step].key)
-        return iter((record,))
+            return expand_live(record, self._plan.steps[record.step].key, job)
+        return iter((expand_event(record, job, self._expanded[1]),))
 
     def _expand_attempt(self, attempt: Attempt) -> Iterator[Event]:
         key = self._plan.steps[attempt.step].key
@@ -127,6 +129,7 @@ class RunLog:
             key,
             self._plan.upstream_names(attempt.step),
             self._blocked.get((attempt.step, attempt.attempt_number)),
+            self._plan.job_name,
         )
 
     def attempts_of(self, record: Record) -> Iterator[Attempt]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rayexec.config.execution import limit_runtime, override_execution
 from rayexec.config.execution_settings import check_overrides
@@ -19,33 +19,22 @@ from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.definitions.resource_binding import bind_resources
-from rayexec.definitions.surroundings import RunInfo
+from rayexec.definitions.surroundings import DEFAULT_HOME, RunInfo
 from rayexec.definitions.tags import max_runtime, normalize_tags
-from rayexec.engine.base import Engine
-from rayexec.engine.registry import make_engine
-from rayexec.errors import (
-    DefinitionError,
-    InputError,
-    OutputStorageError,
-    RunCanceledError,
-    StepExecutionError,
-    TypeCheckFunctionError,
-)
-from rayexec.events import RunStatus
-from rayexec.execute.cache_policy import with_run_cache
-from rayexec.execute.cancel_watch import CancelToken, Watcher
-from rayexec.execute.driver import run_to_end
-from rayexec.execute.log import RunLog
+from rayexec.errors import DefinitionError, UnsupportedError
 from rayexec.execute.observer import Echo, Observer
-from rayexec.execute.recording import Recording, StoreChoice, record_run, store_of
-from rayexec.execute.result import RunResult
+from rayexec.execute.recording import StoreChoice, record_run, store_of
+from rayexec.execute.result import ExecuteInProcessResult, JobExecutionResult
 from rayexec.execute.resume import ReexecutionOptions, find_parent
 from rayexec.execute.resumed_config import compare_config, compare_inputs
-from rayexec.execute.termination import Terminated, Termination
+from rayexec.execute.run_to_result import run
 from rayexec.names import RUN_ID, nearest
 from rayexec.plan import Plan, compile_job
 from rayexec.run.spec import RunSpec
 from rayexec.run.used_resources import used_resources
+
+if TYPE_CHECKING:
+    from rayexec.store.instance import DagsterInstance
 
 __all__ = [
     "check_resources",
@@ -67,11 +56,15 @@ def execute_in_process(
     input_values: Mapping[str, Any] | None = None,
     tags: Mapping[str, Any] | None = None,
     resources: Mapping[str, Any] | None = None,
-) -> RunResult:
+    instance: DagsterInstance | None = None,
+    partition_key: str | None = None,
+    asset_selection: Any = None,
+) -> ExecuteInProcessResult:
     """Run ``job`` in this process, one step after another; see ``Job.execute_in_process``.
 
-    The run has no store, and so no cache.
+    The run is recorded in the store of ``instance``. Without one it has no store, and so no cache.
     """
+    _refuse(partition_key=partition_key, asset_selection=asset_selection)
     spec = prepare(
         job,
         run_config,
@@ -82,11 +75,30 @@ def execute_in_process(
         resources=resources,
         ignore_execution=True,
     )
-    return run(job, spec, raise_on_error=raise_on_error, stop_on_failure=raise_on_error)
+    recording = None
+    if instance is not None:
+        recording = record_run(instance.store, job, spec, Echo(), op_selection=op_selection)
+    return run(
+        job,
+        spec,
+        raise_on_error=raise_on_error,
+        stop_on_failure=raise_on_error,
+        recording=recording,
+        kind=ExecuteInProcessResult,
+    )
+
+
+def _refuse(**options: Any) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise UnsupportedError(
+                f"{name}= is for assets and partitions, which rayexec does not have: leave it out."
+            )
 
 
 def execute_job(
     job: JobDefinition,
+    instance: Any = None,
     run_config: Any = None,
     *,
     op_selection: Sequence[str] | None = None,
@@ -99,9 +111,13 @@ def execute_job(
     store: StoreChoice = None,
     origin: Mapping[str, str] | None = None,
     reexecution_options: ReexecutionOptions | None = None,
+    asset_selection: Any = None,
     **execution: Any,
-) -> RunResult:
-    """Run ``job`` on its executor, by default Ray on this machine, and return the RunResult.
+) -> JobExecutionResult:
+    """Run ``job`` on its executor, by default Ray on this machine, and return the result.
+
+    The second argument is a DagsterInstance, or the run config: ``execute_job(job, {…})``. With an
+    instance all outputs are stored at the end, for a run that resumes this one.
 
     A Ray that is initialised in this process is used. ``address`` names a Ray cluster to attach to;
     limits, retries and start method of the config hold there too. ``max_concurrent``,
@@ -112,12 +128,13 @@ def execute_job(
     consumers have succeeded. With ``durable`` each output is stored at once. A run that is resumed
     after the death of its driver then repeats no finished step.
 
-    The run is recorded in ``store``: a path, a URI (see ``register_store``), or a RunStore. By
-    default that is the store of RAYEXEC_HOME, else ``~/.rayexec``. With False, or RAYEXEC_RECORD=0,
-    there is no store. ``origin`` is recorded as the source of the job. The store also has the
-    outputs of ops with ``cache=True``. Without ``cache`` (also RAYEXEC_CACHE=0) these ops run, and
-    replace their cached outputs. ``reexecution_options`` make the run resume an earlier run of the
-    job in that store, with the same config, op selection and tags unless they are given.
+    The run is recorded in ``store``: a path, a URI (see ``register_store``), or a RunStore; or in
+    that of ``instance``. By default that is the store of RAYEXEC_HOME, else ``~/.rayexec``. With
+    False, or RAYEXEC_RECORD=0, there is no store. ``origin`` is recorded as the source of the job.
+    The store also has the outputs of ops with ``cache=True``. Without ``cache`` (also
+    RAYEXEC_CACHE=0) these ops run, and replace their cached outputs. ``reexecution_options`` make
+    the run resume an earlier run of the job in that store, with the same config, op selection and
+    tags unless they are given.
 
     Nodes on other machines get the local code of the job. A node without rayexec, or with another
     version, ends the run as FAILURE with an EngineError in ``result.error``.
@@ -125,7 +142,11 @@ def execute_job(
     Raises ConfigError, SelectionError, DefinitionError, EngineError and StoreError before the first
     step. With ``raise_on_error`` it raises the exception of the first failed op at the end.
     """
+    _refuse(asset_selection=asset_selection)
     check_overrides(execution, "execute_job")
+    saves_values = False
+    if instance is not None:
+        store, run_config, saves_values = _split(instance, store, run_config)
     if not isinstance(job, JobDefinition):
         raise DefinitionError(f"execute_job takes a job, got {type(job).__name__}.")
     parent, has_other_config = None, False
@@ -163,7 +184,7 @@ def execute_job(
             previous_run = parent.with_other_config(previous_run, changes)
         spec = replace(spec, previous_run=previous_run)
     settings = override_execution(spec.config.execution, **execution)
-    spec = replace(spec, config=replace(spec.config, execution=settings))
+    spec = replace(spec, config=replace(spec.config, execution=settings), saves_values=saves_values)
     claim, recording = None, None
     if parent is not None:
         claim = parent.claim(spec.info.run_id, is_recorded=store_of(store) is not None)
@@ -171,10 +192,33 @@ def execute_job(
         recording = record_run(
             store, job, spec, observer or Echo(), op_selection=op_selection, origin=origin
         )
-        return run(job, spec, raise_on_error=raise_on_error, observer=observer, recording=recording)
+        return run(
+            job,
+            spec,
+            raise_on_error=raise_on_error,
+            observer=observer,
+            recording=recording,
+            kind=JobExecutionResult,
+        )
     finally:
         if claim is not None and recording is None:  # No record tells how the run has ended.
             claim.release()
+
+
+def _split(given: Any, store: StoreChoice, run_config: Any) -> tuple[StoreChoice, Any, bool]:
+    """Return store and run config by the second argument of ``execute_job``: one of the two."""
+    from rayexec.store.instance import DagsterInstance
+
+    if isinstance(given, DagsterInstance):
+        if store is not None:
+            raise DefinitionError("give execute_job an instance or a store, not both.")
+        return given.store, run_config, True
+    if run_config is not None:
+        raise DefinitionError(
+            f"instance is a DagsterInstance, such as DagsterInstance.get(), got "
+            f"{type(given).__name__}."
+        )
+    return store, given, False
 
 
 def prepare(
@@ -230,6 +274,7 @@ def prepare(
         tags=run_tags,
         run_config=config.document,
         retries=config.execution.retries,
+        home=os.environ.get("RAYEXEC_HOME") or DEFAULT_HOME,
     )
     loggers = {
         name: InitLoggerContext(value, job.logger_defs[name], job, info.run_id)
@@ -284,78 +329,6 @@ def check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> 
             f"job {plan.job_name!r} has resources that would outlive what they require: "
             f"{'; '.join(shorter)}. Give each a scope no longer than that of what it requires."
         )
-
-
-def run(
-    job: JobDefinition,
-    spec: RunSpec,
-    *,
-    raise_on_error: bool = False,
-    stop_on_failure: bool = False,
-    observer: Observer | None = None,
-    recording: Recording | None = None,
-) -> RunResult:
-    """Run the result of ``prepare``; a ``recording`` passes every call on to its own observer.
-
-    An interrupt (Ctrl-C) ends the run as CANCELED. Then it is raised again, unless there is an
-    ``observer``. SIGTERM in a main thread without a handler does the same, and always raises
-    SystemExit. A request from elsewhere to cancel a recorded run raises nothing.
-    """
-    token, termination = CancelToken(), Termination()
-
-    def start_engine() -> Engine:
-        engine = make_engine(spec.config.execution.engine, spec)
-        termination.take_again()
-        return engine
-
-    watching = recording or observer or Echo()
-    try:
-        if recording is not None:
-            spec = replace(spec, value_storage=recording.store.values(spec.info.run_id))
-        spec = with_run_cache(spec, recording).with_run_plan()
-        log = RunLog(spec.plan)
-        with (
-            termination,
-            contextlib.nullcontext() if recording is None else Watcher(recording.writer, token),
-        ):
-            outcome, engine = run_to_end(
-                spec, start_engine, log, watching, stop_on_failure=stop_on_failure, token=token
-            )
-    except BaseException as error:
-        if recording is not None:
-            recording.broke_off(error)
-        ending = termination.ending(error)
-        if ending is not error:
-            raise ending from error
-        raise
-    if recording is not None and recording.failure is not None and outcome.error is None:
-        outcome = replace(outcome, status=RunStatus.FAILURE, error=recording.failure)
-    result = RunResult(spec, outcome, engine, log, job)
-    result.is_recorded = recording is not None and recording.error is None
-    interrupt = outcome.error.__cause__ if isinstance(outcome.error, RunCanceledError) else None
-    if interrupt is not None and (observer is None or isinstance(interrupt, Terminated)):
-        raise termination.ending(interrupt)
-    if raise_on_error and not result.success:
-        if outcome.error is not None:
-            raise outcome.error
-        raise _first_error(result, is_here=engine.runs_here)
-    return result
-
-
-def _first_error(result: RunResult, *, is_here: bool) -> BaseException:
-    failed = result.get_step_failure_events()[0]
-    key = failed.step_key or ""
-    error = result.exception_for_node(key)
-    # Code of users around an op, such as an IO manager, counts as a part of the op here.
-    wrappers = (InputError, OutputStorageError, TypeCheckFunctionError)
-    if is_here and isinstance(error, wrappers) and error.user_exception:
-        return error.user_exception
-    if error is not None:
-        return error
-    data = failed.step_failure_data
-    return StepExecutionError(
-        f"step {key!r} failed: {data.root.own_name}: {data.root.message}\n{data.root.stack}"
-    )
 
 
 def validate_run_config(job: JobDefinition, run_config: Any = None) -> dict[str, Any]:

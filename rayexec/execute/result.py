@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.definitions.surroundings import RunInfo
 from rayexec.engine.base import Engine
 from rayexec.errors import InvariantError
 from rayexec.events import (
     RETRY,
     Attempt,
     Event,
-    EventType,
     Reused,
     RunStatus,
     StepEnd,
-    StepFailureData,
     counts_by_end,
 )
 from rayexec.execute.driver import Outcome
 from rayexec.execute.log import RunLog
+from rayexec.execute.result_events import EventQueries
 from rayexec.execute.result_values import DynamicValues
+from rayexec.execute.resume import PARENT, ROOT
 from rayexec.names import is_of_node, nearest, node_path
 from rayexec.plan import Plan
 from rayexec.plan.model import FromMapped, FromStep, NodeSource
+from rayexec.run.dagster_run import DagsterRun
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.messages import StepStatus
 from rayexec.steps.io_managers import LoadOutput, output_loader
 
-__all__ = ["RunResult", "StepWait"]
+__all__ = ["ExecuteInProcessResult", "JobExecutionResult", "RunResult", "StepWait"]
 
 # A step of any other status did not run. The scheduler counts reused outputs as a success.
 _END_BY_STATUS = {
@@ -63,7 +63,7 @@ class StepWait:
     held_by: tuple[str, ...] = ()
 
 
-class RunResult:
+class RunResult(EventQueries):
     """Result of a run, in-process or on Ray, with Dagster's query methods.
 
     Values stay readable until ``close``, which a ``with`` block calls at its end. On Ray they also
@@ -94,7 +94,7 @@ class RunResult:
         self._engine.release(range(len(self._plan.steps)))
 
     def __repr__(self) -> str:
-        return f"<RunResult {self._spec.info.job_name} {self.run_id} {self.status}>"
+        return f"<{type(self).__name__} {self._spec.info.job_name} {self.run_id} {self.status}>"
 
     @property
     def _plan(self) -> Plan:
@@ -121,9 +121,24 @@ class RunResult:
         return self._spec.info.run_id
 
     @property
-    def dagster_run(self) -> RunInfo:
-        """Id, tags and config of the run."""
-        return self._spec.info
+    def dagster_run(self) -> DagsterRun:
+        """Id, tags, config and status of the run."""
+        info = self._spec.info
+        return DagsterRun(
+            info.job_name,
+            info.run_id,
+            info.run_config,
+            step_keys_to_execute=self._log.keys,
+            status=DagsterRun.status_of(self._outcome.status),
+            tags=info.tags,
+            root_run_id=info.tags.get(ROOT),
+            parent_run_id=info.tags.get(PARENT),
+        )
+
+    @property
+    def run_config(self) -> Mapping[str, Any]:
+        """Config of the run."""
+        return self._spec.info.run_config
 
     @property
     def times(self) -> tuple[float, float] | None:
@@ -135,21 +150,6 @@ class RunResult:
     def all_events(self) -> Sequence[Event]:
         """Every event of the run, in the order of the log."""
         return self._log.events()
-
-    @property
-    def all_node_events(self) -> Sequence[Event]:
-        """Events of steps."""
-        return [event for event in self.all_events if event.step_key is not None]
-
-    def filter_events(self, event_filter: Callable[[Event], bool]) -> Sequence[Event]:
-        """Return the events accepted by ``event_filter``."""
-        return [event for event in self.all_events if event_filter(event)]
-
-    def events_for_node(self, node_name: str) -> Sequence[Event]:
-        """Return the events of a node: an op, all ops in a graph, or all mapped steps."""
-        return self.filter_events(
-            lambda event: event.step_key is not None and is_of_node(event.step_key, node_name)
-        )
 
     def output_for_node(self, node_str: str, output_name: str = "result") -> Any:
         """Return an output of a node, by its dotted path; for a dynamic node, by mapping keys.
@@ -284,56 +284,42 @@ class RunResult:
         ]
 
     def _ends(self, node: str) -> list[StepStatus]:
-        """Return the statuses of a node's steps: of an op, or of all ops in a graph."""
+        """Return the statuses of a node's steps that ran or were skipped.
+
+        Raises InvariantError for a node that the job does not have.
+        """
         paths = self._plan.node_paths
         if node_path(node) not in paths:
             raise InvariantError(
                 f"{self._plan.job_name} has no op named {node}.{nearest(node, paths)}"
             )
+        machine = self._outcome.machine
         return [
             status
-            for step, status in zip(self._plan.steps, self._outcome.machine.status, strict=True)
-            if is_of_node(step.key, node)
+            for index, (step, status) in enumerate(
+                zip(self._plan.steps, machine.status, strict=True)
+            )
+            if is_of_node(step.key, node) and index not in machine.taken_over
         ]
 
     def is_node_success(self, node_str: str) -> bool:
-        """Whether the node succeeded: all of a graph's ops, all of a mapped op's steps."""
-        return {*self._ends(node_str)} == {StepStatus.SUCCESS}
+        """Whether any step of the node succeeded in this run: of a graph's ops, of mapped steps.
+
+        Outputs of the previous run do not count.
+        """
+        return StepStatus.SUCCESS in self._ends(node_str)
 
     def is_node_failed(self, node_str: str) -> bool:
-        """Whether the node failed: any of a graph's ops, any of a mapped op's steps."""
+        """Whether any step of the node failed: of a graph's ops, of mapped steps."""
         return StepStatus.FAILED in self._ends(node_str)
 
     def is_node_skipped(self, node_str: str) -> bool:
-        """Whether the node was skipped: all of a graph's ops, all of a mapped op's steps."""
-        return {*self._ends(node_str)} == {StepStatus.SKIPPED}
-
-    def is_node_untouched(self, node_str: str) -> bool:
-        """Whether nothing of the node ever ran, and it was not skipped either."""
-        return not any(is_of_node(event.step_key or "", node_str) for event in self.all_node_events)
-
-    def get_step_success_events(self) -> Sequence[Event]:
-        """Return the STEP_SUCCESS events."""
-        return self.filter_events(lambda event: event.event_type is EventType.STEP_SUCCESS)
-
-    def get_step_failure_events(self) -> Sequence[Event]:
-        """Return the STEP_FAILURE events."""
-        return self.filter_events(lambda event: event.event_type is EventType.STEP_FAILURE)
-
-    def get_step_skipped_events(self) -> Sequence[Event]:
-        """Return the STEP_SKIPPED events."""
-        return self.filter_events(lambda event: event.event_type is EventType.STEP_SKIPPED)
+        """Whether any step of the node was skipped: of a graph's ops, of mapped steps."""
+        return StepStatus.SKIPPED in self._ends(node_str)
 
     def get_failed_step_keys(self) -> frozenset[str]:
         """Return the keys of the steps that failed."""
         return frozenset(self._keys_with(StepStatus.FAILED))
-
-    def failure_data_for_node(self, node_str: str) -> StepFailureData | None:
-        """Return the failure of a node's first failed step, None without one."""
-        for event in self.get_step_failure_events():
-            if is_of_node(event.step_key or "", node_str):
-                return event.step_failure_data
-        return None
 
     def exception_for_node(self, node_str: str) -> BaseException | None:
         """Return the exception of a node's first failed step; None if it does not pickle."""
@@ -371,20 +357,6 @@ class RunResult:
                     del reused[key]
         return reused
 
-    def get_run_success_event(self) -> Event:
-        """Return the RUN_SUCCESS event; raises InvariantError without one."""
-        return self._only(EventType.RUN_SUCCESS)
-
-    def get_run_failure_event(self) -> Event:
-        """Return the RUN_FAILURE event; raises InvariantError without one."""
-        return self._only(EventType.RUN_FAILURE)
-
-    def _only(self, kind: EventType) -> Event:
-        for event in reversed(self.all_events):
-            if event.event_type is kind:
-                return event
-        raise InvariantError(f"the run has no {kind.value} event; it ended as {self.status}.")
-
     def counts(self) -> Mapping[str, int]:
         """Return the counts of steps by their ends."""
         status, reused = self._outcome.machine.status, len(self.reused)
@@ -393,3 +365,11 @@ class RunResult:
         ended[StepEnd.REUSED] = reused
         counts = counts_by_end(ended, len(status))
         return {end.value: count for end, count in counts.items()}
+
+
+class ExecuteInProcessResult(RunResult):
+    """Result of ``execute_in_process``."""
+
+
+class JobExecutionResult(RunResult):
+    """Result of ``execute_job``; its outputs can be read without a ``with`` block too."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rayexec.config.document import merged_run_config
-from rayexec.config.masking import executor_settings, masked_env_vars, unmask_env_vars
+from rayexec.config.masking import (
+    MASKED,
+    executor_settings,
+    masked_env_vars,
+    unmask_env_vars,
+)
+from rayexec.config.secret_config import fill_masks, masked_paths
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
@@ -50,11 +56,13 @@ class ReexecutionOptions:
     """
 
     parent_run_id: str
-    step_selection: tuple[str, ...] = ()
+    step_selection: Sequence[str] = ()
     is_from_failure: bool = False
     is_forced: bool = False
+    #: Has no effect: a run always gets the tags of the run that it resumes.
+    use_parent_run_tags: InitVar[bool] = True
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, use_parent_run_tags: bool) -> None:
         if not isinstance(self.parent_run_id, str):
             kind = type(self.parent_run_id).__name__
             raise DefinitionError(f"parent_run_id is the id of a run (result.run_id), got {kind}.")
@@ -62,13 +70,18 @@ class ReexecutionOptions:
             raise DefinitionError(
                 f"step_selection is a list of clauses: [{self.step_selection!r}]."
             )
-        object.__setattr__(self, "step_selection", tuple(self.step_selection))
+        object.__setattr__(self, "step_selection", tuple(self.step_selection or ()))
         if self.is_from_failure and self.step_selection:
             raise DefinitionError("give a step selection, or re-execute from failure, not both.")
 
     @classmethod
-    def from_failure(cls, run_id: str, *, is_forced: bool = False) -> ReexecutionOptions:
-        """Return options to run the steps without success in a failed or canceled run."""
+    def from_failure(
+        cls, run_id: str, instance: object = None, *, is_forced: bool = False
+    ) -> ReexecutionOptions:
+        """Return options to run the steps without success in a failed or canceled run.
+
+        ``instance`` has no effect: the run is looked up in the store of the new one.
+        """
         return cls(run_id, is_from_failure=True, is_forced=is_forced)
 
 
@@ -104,6 +117,8 @@ class Parent:
                 "which the record has only in words: give the config again."
             )
         config = self.record.run_config
+        if masked_paths(config):
+            config = self._with_secrets(config, merged_run_config(job, None))
         if self.is_own:
             has_mask = bool(masked_env_vars(config))
             return unmask_env_vars(config, merged_run_config(job, None)) if has_mask else config
@@ -121,6 +136,20 @@ class Parent:
                 "--address local for a Ray of this run alone."
             )
         return config
+
+    def _with_secrets(self, config: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the config with the secrets that the job's own config has.
+
+        Raises DefinitionError for other secrets, which no record keeps.
+        """
+        filled = fill_masks(config, own)
+        lacking = [":".join(path) for path in masked_paths(filled)]
+        if lacking:
+            raise DefinitionError(
+                f"the record of run {self.record.run_id} has masks ({MASKED!r}) for the secret "
+                f"values of {', '.join(lacking)}: give the run config again with them (-c FILE)."
+            )
+        return filled
 
     def claim(self, run_id: str, *, is_recorded: bool) -> ResumeClaim | None:
         """Note that the run ``run_id`` resumes this one; None if it runs steps by selection.

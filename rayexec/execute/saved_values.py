@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rayexec.engine.base import Engine
@@ -9,6 +10,7 @@ from rayexec.engine.packed_values import is_lasting
 from rayexec.errors import StoreError
 from rayexec.run.spec import RunSpec
 from rayexec.scheduler.machine import Machine
+from rayexec.scheduler.messages import StepStatus
 from rayexec.scheduler.resumption import wanted_values
 
 __all__ = ["save_values"]
@@ -17,12 +19,16 @@ _MOST_PROBLEMS = 3  # Each may take seconds; after so many the other values are 
 
 
 def save_values(spec: RunSpec, machine: Machine, engine: Engine) -> list[str]:
-    """Store the inputs of unsuccessful steps; return the problems as messages.
+    """Store values for a resumed run; return the problems as messages.
 
-    The store already has values of durable ops and of the previous run.
+    These are the inputs of unsuccessful steps, or all outputs with ``spec.saves_values``. The store
+    already has values of durable ops and of the previous run.
     """
     storage = spec.value_storage
-    wanted = wanted_values(spec.plan, machine.status)
+    wanted: Mapping[int, Collection[str] | None] = wanted_values(spec.plan, machine.status)
+    if spec.saves_values:
+        ends = enumerate(machine.status)
+        wanted = {step: None for step, end in ends if end is StepStatus.SUCCESS}
     if storage is None or not wanted:
         return []
     problems: list[str] = []

@@ -48,6 +48,8 @@ class RunSpec:
     value_storage: ValueStorage | None = None
     #: The run to resume, None without one.
     previous_run: PreviousRun | None = None
+    #: Store all outputs at the end, and not only the inputs of unsuccessful steps.
+    saves_values: bool = False
     #: The cached outputs of its ops, None without cached ops or storage.
     run_cache: RunCache | None = None
 

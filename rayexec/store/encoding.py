@@ -5,9 +5,16 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
+from rayexec.definitions.asset_key import AssetKey
 from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.user_events import (
+    AssetMaterialization,
+    AssetObservation,
+    ExpectationResult,
+)
 from rayexec.events import (
     COLUMN_FIELDS,
     Attempt,
@@ -22,6 +29,7 @@ from rayexec.events import (
     LogLine,
     OutputRecord,
     RejectedOutput,
+    Report,
     ResourceRecord,
     Reused,
     StepBlockedData,
@@ -61,24 +69,28 @@ _TUPLES = (
     LogLine,
     OutputRecord,
     RejectedOutput,
+    Report,
     ResourceRecord,
     Reused,
 )
 _CLASSES = (
+    AssetMaterialization,
+    AssetObservation,
     ErrorInfo,
+    ExpectationResult,
     StepBlockedData,
     StepFailureData,
     StepOutputData,
     UserFailureData,
 )
 _BY_NAME: Mapping[str, Callable[..., Any]] = {
-    **{each.__name__: each for each in (*_TUPLES, *_CLASSES)},
+    **{each.__name__: each for each in (*_TUPLES, *_CLASSES, AssetKey)},
     MetadataValue.__name__: MetadataValue.of_kind,
 }
 
 _FIELDS: Mapping[type, tuple[str, ...]] = {
     **{each: each._fields for each in _TUPLES},
-    **{each: tuple(each.__dataclass_fields__) for each in _CLASSES},
+    **{each: tuple([field.name for field in fields(each)]) for each in _CLASSES},
 }
 _DEFAULTS = Attempt._field_defaults
 _IN_DETAIL = [
@@ -106,6 +118,8 @@ def _encode(value: Any, left: int = _MOST_LEVELS) -> Any:
     if not left:
         return in_words(value)
     left -= 1
+    if kind is AssetKey:
+        return {_KIND: "AssetKey", "path": value.path}
     if kind in _FIELDS:
         named = {name: getattr(value, name) for name in _FIELDS[kind]}
         return {_KIND: kind.__name__} | {
@@ -196,7 +210,7 @@ def event_text(event: Event) -> str:
     """Return an event without its time."""
     return _text(
         {
-            "type": event.event_type.value,
+            "type": event.event_type.name,  # RUN_START, and not PIPELINE_START
             "message": event.message,
             "key": event.step_key,
             "data": event.event_specific_data,
@@ -277,4 +291,4 @@ def read_text(text: str) -> Any:
 def read_event(text: str, moment: float) -> Event:
     """Return the event from ``event_text``."""
     row = read_text(text)
-    return Event(EventType(row["type"]), row["message"], moment, row["key"], row["data"])
+    return Event(EventType[row["type"]], row["message"], moment, row["key"], row["data"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rayexec.events import (
     DRIVER_BATCH,
+    FAILURE,
     UNKNOWN_BYTES,
     Attempt,
     BatchFacts,
@@ -20,6 +22,7 @@ from rayexec.events import (
     StepsRestored,
     blocked_event,
     expand_attempt,
+    expand_event,
     expand_live,
     expand_resource,
 )
@@ -74,6 +77,7 @@ class StoredLog:
         self._batch_tables = 0
         self._blocked: dict[tuple[int, int], StepBlockedData] = {}
         self._blocked_tables = 0
+        self._failure: list[Event] = []  # the first one of a step, once it is expanded
         self.read_on()
 
     def read_on(self) -> None:
@@ -299,7 +303,7 @@ class StoredLog:
         for record in self.entries():
             yield from self._expand(record, blocked)
         for lines in self._live():
-            yield from expand_live(lines, self.keys[lines.step])
+            yield from expand_live(lines, self.keys[lines.step], self._job_name)
 
     def _expand(
         self,
@@ -307,16 +311,25 @@ class StoredLog:
         blocked: Mapping[tuple[int, int], StepBlockedData],
     ) -> Iterator[Event]:
         if isinstance(record, Attempt):
-            step, attempt_number = record.step, record.attempt_number
-            return expand_attempt(
-                record,
-                self.keys[step],
-                self._signatures[step].inputs,
-                blocked.get((step, attempt_number)),
-            )
+            return self._expand_attempt(record, blocked.get((record.step, record.attempt_number)))
         if isinstance(record, StepsRestored):  # Nothing happened in these steps.
             return iter(())
-        return expand_resource(record) if isinstance(record, ResourceRecord) else iter((record,))
+        if isinstance(record, ResourceRecord):
+            return expand_resource(record, job_name=self._job_name)
+        return iter((expand_event(record, self._job_name, self._failure),))
+
+    def _expand_attempt(self, attempt: Attempt, blocked: StepBlockedData | None) -> Iterator[Event]:
+        key, inputs = self.keys[attempt.step], self._signatures[attempt.step].inputs
+        events = expand_attempt(attempt, key, inputs, blocked, self._job_name)
+        if attempt.outcome != FAILURE or self._failure:
+            return events
+        expanded = list(events)
+        self._failure = [event for event in expanded if event.is_step_failure]
+        return iter(expanded)
+
+    @cached_property
+    def _job_name(self) -> str:
+        return self._reader.record().job_name
 
 
 def _live_lines(step: int, attempt_number: int, moment: float, pid: int, detail: str) -> LiveLines:
@@ -357,7 +370,7 @@ class FollowedLog(StoredLog):
         for record in self._records(first):
             if isinstance(record, LiveLines):
                 self._delivered.add(record)
-                yield from expand_live(record, self.keys[record.step])
+                yield from expand_live(record, self.keys[record.step], self._job_name)
             elif isinstance(record, _Blocked):
                 yield from self._waited(record)
             else:
@@ -369,7 +382,8 @@ class FollowedLog(StoredLog):
     def _waited(self, blocked: _Blocked) -> Iterator[Event]:
         started = self._start_of(blocked.step, blocked.attempt_number)
         if started is not None:
-            yield blocked_event(self.keys[blocked.step], started, blocked.data)
+            key = self.keys[blocked.step]
+            yield blocked_event(key, started, blocked.data, self._job_name)
 
     def _start_of(self, step: int, attempt_number: int) -> float | None:
         for kind, of_step, of_number, _, started, *_ in self._rows(self._start_tables):

@@ -173,7 +173,7 @@ def test_a_mapped_op_that_failed_for_some_keys_is_told_by_its_name(execute: Any)
     result = execute(uneven)
     for name in ("part", "part.odd_only"):
         assert result.is_node_failed(name), name
-        assert not result.is_node_success(name), name
+        assert result.is_node_success(name), "some of its steps succeeded"
         first = result.get_step_failure_events()[0]
         assert result.failure_data_for_node(name) is first.step_failure_data
         assert str(result.exception_for_node(name)) == first.step_failure_data.root.message

@@ -104,7 +104,9 @@ def test_a_step_that_dies_takes_nobody_with_it(execute_on_ray: Execute, tmp_path
     runs = {int(path.name): path.read_text() for path in tmp_path.iterdir()}
     assert runs == dict.fromkeys(range(MANY), "x")
     [captured] = [
-        e for e in result.events_for_node("dies_at_20_20") if e.event_type_value == "LOGS_CAPTURED"
+        e
+        for e in result.all_events
+        if (e.step_key, e.event_type_value) == ("dies_at_20_20", "LOGS_CAPTURED")
     ]
     assert captured.event_specific_data["stdout"] == "said before it died\n"
 

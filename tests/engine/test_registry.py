@@ -19,7 +19,9 @@ from rayexec.engine.base import Engine
 from rayexec.engine.inprocess import InProcessEngine
 from rayexec.engine.registry import EngineTraits, engine_names, make_engine, register_engine
 from rayexec.errors import EngineError
-from rayexec.execute.prepare import prepare, run
+from rayexec.execute.prepare import prepare
+from rayexec.execute.result import RunResult
+from rayexec.execute.run_to_result import run
 from rayexec.run.spec import RunSpec
 from rayexec.views.plan_preview import MaxConcurrentPreview, preview
 from rayexec.views.step_times import Timings
@@ -67,7 +69,7 @@ def test_an_engine_from_outside_the_package_runs_a_job(restored: None, factory: 
     register_engine("counting", factory)  # type: ignore[arg-type]  # mypy joins the two to object
     assert engine_names() == ("in_process", "ray", "counting")
     CountingEngine.batches = sys.modules[CountingEngine.__module__].CountingEngine.batches = 0
-    result = run(ones, spec_with("counting"))
+    result = run(ones, spec_with("counting"), kind=RunResult)
     assert result.success
     assert result.output_for_node("one") == 1
     assert CountingEngine.batches == 2

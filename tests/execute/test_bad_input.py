@@ -124,11 +124,15 @@ def test_prints_belong_to_their_step_even_where_it_fails(execute_on_ray: Any) ->
     result = execute_on_ray(talking)
     for name in "abc":
         [captured] = [
-            e for e in result.events_for_node(name) if e.event_type_value == "LOGS_CAPTURED"
+            e
+            for e in result.all_events
+            if (e.step_key, e.event_type_value) == (name, "LOGS_CAPTURED")
         ]
         assert captured.event_specific_data["stdout"] == f"{name}\n"
     assert not [
-        e for e in result.events_for_node("silent") if e.event_type_value == "LOGS_CAPTURED"
+        e
+        for e in result.all_events
+        if (e.step_key, e.event_type_value) == ("silent", "LOGS_CAPTURED")
     ]
 
 
@@ -348,7 +352,9 @@ def test_streams_that_an_op_closes_or_replaces(execute_on_ray: Any) -> None:
     result = execute_on_ray(closing)
     assert result.success
     [captured] = [
-        e for e in result.events_for_node("says") if e.event_type_value == "LOGS_CAPTURED"
+        e
+        for e in result.all_events
+        if (e.step_key, e.event_type_value) == ("says", "LOGS_CAPTURED")
     ]
     assert captured.event_specific_data["stdout"] == "heard\n"
 

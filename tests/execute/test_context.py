@@ -214,7 +214,7 @@ def test_the_job_config_stands_for_ops_that_the_run_does_not_mention(execute: An
 def logged(result: Any, key: str) -> list[tuple[int, str]]:
     return [
         (event.event_specific_data["level"], event.message)
-        for event in result.events_for_node(key)
+        for event in result.filter_events(lambda event: event.step_key == key)
         if event.event_type_value == "LOG_MESSAGE"
     ]
 

@@ -12,6 +12,7 @@ from rayexec import (
     ConfigError,
     DefinitionError,
     Failure,
+    InvariantError,
     MaxRetriesExceededError,
     RetryPolicy,
     SelectionError,
@@ -259,8 +260,8 @@ def test_reconstructable_jobs_made_in_functions_and_the_with_block(execute_on_ra
 def test_what_is_no_job_is_refused() -> None:
     with pytest.raises(DefinitionError, match="execute_job takes a job, got OpDefinition"):
         execute_job(fine)  # type: ignore[arg-type]  # wrong on purpose
-    with pytest.raises(DefinitionError, match="reconstructable takes a job, got function"):
-        reconstructable(test_what_is_no_job_is_refused)  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(InvariantError, match=r"reconstructable takes a job, or .*, got OpDef"):
+        reconstructable(lambda: fine)  # type: ignore[arg-type,return-value]  # wrong on purpose
 
 
 def test_graphs_run_in_process_with_resources() -> None:

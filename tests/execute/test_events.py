@@ -29,7 +29,7 @@ def pair() -> None:
 
 
 def kinds(events: Any) -> list[str]:
-    return [event.event_type_value for event in events]
+    return [event.event_type.name for event in events]
 
 
 def test_the_events_of_a_chain_in_order(execute: Any) -> None:
@@ -93,7 +93,7 @@ def test_the_events_of_a_failure(execute: Any) -> None:
     [failure] = result.get_step_failure_events()
     assert failure.is_step_failure
     assert not failure.is_step_success
-    with pytest.raises(InvariantError, match="no RUN_SUCCESS event; it ended as FAILURE"):
+    with pytest.raises(InvariantError, match="no RUN_SUCCESS event; its last one is RUN_FAILURE"):
         result.get_run_success_event()
     assert result.get_run_failure_event().event_type is EventType.RUN_FAILURE
 
@@ -108,7 +108,7 @@ def test_questions_about_a_result(execute: Any) -> None:
     assert result.get_failed_step_keys() == frozenset()
     assert [event.step_key for event in result.get_step_success_events()] == ["first", "second"]
     assert result.get_step_skipped_events() == []
-    assert result.get_run_success_event().event_type_value == "RUN_SUCCESS"
+    assert result.get_run_success_event().event_type.name == "RUN_SUCCESS"
     assert result.failure_data_for_node("first") is None
     assert result.exception_for_node("first") is None
     assert result.retry_attempts_for_node("first") == 0
@@ -116,7 +116,7 @@ def test_questions_about_a_result(execute: Any) -> None:
         result.filter_events(lambda event: event.is_step_success)
         == result.get_step_success_events()
     )
-    assert repr(result) == f"<RunResult pair {result.run_id} SUCCESS>"
+    assert repr(result) == f"<{type(result).__name__} pair {result.run_id} SUCCESS>"
     with result as same:
         assert same is result
 

@@ -93,7 +93,7 @@ def test_job_hooks_run_for_every_step(execute: Any, notes: Any) -> None:
         ("fine", "HOOK_COMPLETED"),
         ("fine", "HOOK_SKIPPED"),
     ]
-    kinds = [event.event_type_value for event in result.events_for_node("boom")]
+    kinds = [event.event_type_value for event in result.all_events if event.step_key == "boom"]
     assert kinds.index("STEP_FAILURE") < kinds.index("HOOK_COMPLETED")
 
 
@@ -139,7 +139,7 @@ def test_a_hook_that_fails_fails_nothing_else(execute: Any) -> None:
     assert result.success
     assert hook_events(result) == [(key, "HOOK_ERRORED") for key in ("fine", "fine", "use", "use")]
     event = next(e for e in result.all_events if e.event_type_value == "HOOK_ERRORED")
-    assert event.event_specific_data.message == "hook"
+    assert event.hook_errored_data.error.message == "hook"
 
 
 def test_hooks_wait_for_the_last_attempt(execute: Any, notes: Any) -> None:
@@ -207,4 +207,6 @@ def test_what_hooks_see(execute: Any, notes: Any) -> None:
 
     result = execute(hooked, {"ops": {"configured": {"config": {"n": 2}}}})
     assert notes.read() == ["['hooked', 'look', {'n': 2}, None, True]"]
-    assert "looked" in [event.message for event in result.events_for_node("configured")]
+    assert "looked" in [
+        event.message for event in result.all_events if event.step_key == "configured"
+    ]

@@ -176,7 +176,7 @@ def test_what_handle_output_may_return(execute: Any) -> None:
         assert message in root_of(execute(odd, resources={"files": Odd(what)}), "pair")[1]
     for what, expected in (("generator", {"from": "a generator"}), ("metadata", {"n": 1})):
         (handled,) = data_of(execute(odd, resources={"files": Odd(what)}), "HANDLED_OUTPUT", "pair")
-        assert {key: each.value for key, each in handled["metadata"].items()} == expected
+        assert {key: each.value for key, each in handled.metadata.items()} == expected
 
 
 @input_manager(config_schema={"start": int}, required_resource_keys={"greeting"})

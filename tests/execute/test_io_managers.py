@@ -22,6 +22,7 @@ from rayexec import (
     op,
     success_hook,
 )
+from rayexec.events import HandledOutputData, LoadedInputData
 
 
 def test_a_consumer_gets_what_was_loaded(execute: Any, tmp_path: Path) -> None:
@@ -35,18 +36,14 @@ def test_a_consumer_gets_what_was_loaded(execute: Any, tmp_path: Path) -> None:
     assert (tmp_path / "pair-result.json").read_text() == "[1, 2]"
     assert result.output_for_node("pair") == [1, 2]
     (handled,) = data_of(result, "HANDLED_OUTPUT", "pair")
-    assert handled["manager_key"] == "files"
-    assert handled["metadata"]["size"].value == 6
+    assert handled.manager_key == "files"
+    assert handled.metadata["size"].value == 6
     (loaded,) = data_of(result, "LOADED_INPUT", "show")
-    assert loaded == {
-        "input_name": "value",
-        "manager_key": "files",
-        "upstream_step_key": "pair",
-        "upstream_output_name": "result",
-    }
+    assert loaded == LoadedInputData("value", "files", "result", "pair")
     json.dumps([event.to_dict() for event in result.all_events])
     (unmanaged,) = data_of(result, "HANDLED_OUTPUT", "show")
-    assert unmanaged == {"output_name": "result"}
+    assert unmanaged == HandledOutputData("result")
+    assert unmanaged.manager_key == "io_manager"
 
 
 def test_the_key_io_manager_is_for_outputs_that_name_none(execute: Any, tmp_path: Path) -> None:
@@ -120,7 +117,7 @@ def test_chains_fan_outs_and_fan_ins_get_what_was_loaded(execute: Any, tmp_path:
     assert len(data_of(result, "LOADED_INPUT", "gather")) == 3
     for key in ("pair", "grow", "third"):
         (handled,) = data_of(result, "HANDLED_OUTPUT", key)
-        assert handled["manager_key"] == "files"
+        assert handled.manager_key == "files"
     assert result.output_for_node("third") == [1, 2, 3, 4]
 
 
@@ -296,7 +293,7 @@ def test_every_output_that_is_handled_is_told(execute: Any, tmp_path: Path) -> N
         for each in result.all_events
         if each.event_type_value == "HANDLED_OUTPUT"
     ]
-    assert [each.get("manager_key") for each in handled] == ["files"] * 30
+    assert [each.manager_key for each in handled] == ["files"] * 30
 
 
 def test_an_io_manager_has_both_methods() -> None:

@@ -52,8 +52,7 @@ def test_values_are_mapped_and_collected(execute: Any, tmp_path: Path) -> None:
     assert {each.name for each in tmp_path.iterdir()} == names
     handled = data_of(result, "HANDLED_OUTPUT", "split")
     assert [
-        (each["mapping_key"], each["manager_key"], each["metadata"]["size"].value)
-        for each in handled
+        (each.mapping_key, each.manager_key, each.metadata["size"].value) for each in handled
     ] == [(f"k{index}", "files", 3) for index in range(3)]
     assert len(data_of(result, "LOADED_INPUT", "collected")) == 3
 

@@ -64,7 +64,7 @@ class Hears(Observer):
 def lines_of(result: RunResult, key: str) -> tuple[list[str], str, str]:
     """Return what stands in a run's log of a step: its log lines, standard output and error."""
     logs, stdout, stderr = [], "", ""
-    for event in result.events_for_node(key):
+    for event in result.filter_events(lambda event: event.step_key == key):
         if event.event_type_value == "LOG_MESSAGE":
             logs.append(event.message)
         elif event.event_type_value == "LOGS_CAPTURED":

@@ -20,7 +20,7 @@ from rayexec import (
 
 
 def kinds_of(result: Any) -> list[str]:
-    return [event.event_type_value for event in result.all_events]
+    return [event.event_type.name for event in result.all_events]
 
 
 def root_of(result: Any, key: str) -> tuple[str, str]:
@@ -217,7 +217,7 @@ def test_a_resource_that_fails_to_close_fails_nothing_else(
     [event] = [
         event for event in result.all_events if event.message.startswith("Teardown of resource")
     ]
-    assert event.event_type_value == "ENGINE_EVENT"
+    assert event.event_type.name == "ENGINE_EVENT"
     assert 'Teardown of resource "thing" failed' in event.message
 
 
@@ -269,7 +269,7 @@ def test_generator_resources_must_yield(execute: Any) -> None:
 
     result = execute(nothing)
     failure = next(
-        event for event in result.all_events if event.event_type_value == "RESOURCE_INIT_FAILURE"
+        event for event in result.all_events if event.event_type.name == "RESOURCE_INIT_FAILURE"
     )
     assert "must yield its object once" in failure.message
 

@@ -107,7 +107,7 @@ def test_steps_that_are_selected_run_and_take_the_rest_from_the_earlier_run(
     first = run(flow, store, durable=True)
     assert first.success
     ran.drain()
-    result = run(flow, store, reexecution_options=ReexecutionOptions(first.run_id, selection))  # type: ignore[arg-type]  # lists do, too
+    result = run(flow, store, reexecution_options=ReexecutionOptions(first.run_id, selection))
     assert result.success
     assert ran.drain() == ran_again
     if "total" in ran_again:
@@ -116,7 +116,7 @@ def test_steps_that_are_selected_run_and_take_the_rest_from_the_earlier_run(
 
 def test_a_selected_step_whose_input_nobody_made_fails(run: Run, store: RunStore, ran: Ran) -> None:
     flow, run_id = failed_flow(run, store, ran)
-    result = run(flow, store, reexecution_options=ReexecutionOptions(run_id, ["total"]))  # type: ignore[arg-type]
+    result = run(flow, store, reexecution_options=ReexecutionOptions(run_id, ["total"]))
     assert ran.drain() == []
     assert result.get_failed_step_keys() == {"total"}
     failure = result.failure_data_for_node("total")
@@ -393,6 +393,6 @@ def test_a_run_that_seems_to_go_on_elsewhere_is_resumed_by_force(ran: Ran, tmp_p
     )
     assert ran.drain() == ["total", "work[k2]"]
     with pytest.raises(
-        DefinitionError, match=r"is the id of a run \(result.run_id\), got RunResult"
+        DefinitionError, match=r"is the id of a run \(result.run_id\), got JobExecutionResult"
     ):
         ReexecutionOptions.from_failure(first)  # type: ignore[arg-type]  # that is the mistake

@@ -239,7 +239,7 @@ def then_by_force(store: Path) -> None:
 
 
 def kinds(log: StoredLog) -> list[str]:
-    return [each.event_type_value for each in log.events()]
+    return [each.event_type.name for each in log.events()]
 
 
 HOW: dict[str, Callable[[Path], None]] = {
@@ -312,7 +312,7 @@ def test_a_canceled_run_keeps_what_was_done_and_leaves_nothing(
     log = StoredLog(DirectoryRunStore(tmp_path / "store").open("r"))
     events = list(log.events())
     assert {"STEP_SUCCESS", "STEP_OUTPUT"} <= {
-        each.event_type_value for each in events if each.step_key == "first"
+        each.event_type.name for each in events if each.step_key == "first"
     }
     assert [each for each in kinds(log) if each.startswith("RUN_")] == [
         "RUN_START",

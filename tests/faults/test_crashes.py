@@ -119,7 +119,9 @@ def test_a_worker_that_dies_fails_its_step_alone_and_says_of_what(
         assert "cause()" in error.stack
     assert isinstance(result.exception_for_node(key), WorkerCrashedError)
     [said] = [
-        each for each in result.events_for_node(key) if each.event_type_value == "LOGS_CAPTURED"
+        each
+        for each in result.all_events
+        if (each.step_key, each.event_type_value) == (key, "LOGS_CAPTURED")
     ]
     assert said.event_specific_data["stdout"] == f"about to {number}\n"
 
@@ -173,7 +175,9 @@ def test_a_crash_after_much_was_printed_still_says_of_what(
     result = execute_on_ray(talking)
     assert "died of SIGSEGV" in result.failure_data_for_node("talks").error.message
     [said] = [
-        each for each in result.events_for_node("talks") if each.event_type_value == "LOGS_CAPTURED"
+        each
+        for each in result.all_events
+        if (each.step_key, each.event_type_value) == ("talks", "LOGS_CAPTURED")
     ]
     assert len(said.event_specific_data["stderr"]) < 1_200_000
     assert "bytes that the step printed were left out here" in said.event_specific_data["stderr"]

@@ -92,7 +92,9 @@ def test_a_forked_child_ends_with_its_op_and_the_run_goes_on(
 
 def stderr_of(result: RunResult, step: str) -> str:
     [captured] = [
-        event for event in result.events_for_node(step) if event.event_type_value == "LOGS_CAPTURED"
+        event
+        for event in result.all_events
+        if (event.step_key, event.event_type_value) == (step, "LOGS_CAPTURED")
     ]
     text: str = captured.event_specific_data["stderr"]
     return text

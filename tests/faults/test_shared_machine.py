@@ -92,7 +92,8 @@ if __name__ == "__main__":
     result = noisy.execute(raise_on_error=False)
     def captured(step):
         [event] = [
-            e for e in result.events_for_node(step) if e.event_type_value == "LOGS_CAPTURED"
+            e for e in result.all_events
+            if (e.step_key, e.event_type_value) == (step, "LOGS_CAPTURED")
         ]
         return event.event_specific_data
     shown = {
@@ -201,7 +202,7 @@ def test_a_driver_in_another_container_costs_a_run_nothing(
     assert "it was ended by os._exit(3), in crashes" in data.error.message
     [captured] = [
         event
-        for event in result.events_for_node("crashes")
-        if event.event_type_value == "LOGS_CAPTURED"
+        for event in result.all_events
+        if (event.step_key, event.event_type_value) == ("crashes", "LOGS_CAPTURED")
     ]
     assert captured.event_specific_data["stdout"] == "said before\n"

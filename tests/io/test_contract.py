@@ -149,7 +149,7 @@ def test_values_pass_through_files(execute: Any, kind: Kind, base: str, tmp_path
         for each in result.events_for_node("first")
         if each.event_type_value == "HANDLED_OUTPUT"
     ]
-    path = handled["metadata"]["path"].value
+    path = handled.metadata["path"].value
     assert path == str(tmp_path / "out put" / result.run_id / "first" / f"result{kind.suffix}")
 
     again = execute(growing)

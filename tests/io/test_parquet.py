@@ -68,7 +68,8 @@ def test_what_the_output_is_said_to_be(execute: Any, tmp_path: Path) -> None:
     result = execute(making)
     (event,) = [each for each in result.all_events if each.event_type_value == "HANDLED_OUTPUT"]
     path = tmp_path / result.run_id / "make" / "result.parquet"
-    assert {key: each.value for key, each in event.event_specific_data["metadata"].items()} == {
+    metadata = event.handled_output_data.metadata
+    assert {key: each.value for key, each in metadata.items()} == {
         "rows": 3,
         "columns": 2,
         "bytes": path.stat().st_size,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rayexec import job, op
+from rayexec import ExpectationResult, job, op
 from rayexec.events import COLUMN_FIELDS, SUCCESS, Attempt, OutputRecord
 from rayexec.plan import compile_job
 from rayexec.store import MemoryRunStore, RunRecord
@@ -56,6 +56,7 @@ def sample(kind: Any) -> Any:
         bool: True,
         bytes: b"some bytes",
         type(None): None,
+        Any: ExpectationResult(True, metadata={"rows": 3}),  # the event of a report
     }
     return samples[kind]
 

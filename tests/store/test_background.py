@@ -101,7 +101,7 @@ def test_a_store_that_does_not_answer_holds_up_no_step() -> None:
     assert store.open(result.run_id).record().status == RunStatus.SUCCESS
     log = StoredLog(store.open(result.run_id))
     assert len(list(log.attempts())) == 5
-    assert [event.event_type_value for event in log.events()][-1] == "RUN_SUCCESS"
+    assert [event.event_type.name for event in log.events()][-1] == "RUN_SUCCESS"
 
 
 class AnswersAtEnd(Observer):

@@ -145,7 +145,7 @@ def test_facts_of_a_log_grow_with_it_and_are_decoded_once(store: RunStore) -> No
 def test_a_log_is_followed_without_a_line_twice(store: RunStore) -> None:
     writer = begin(store)
     log = FollowedLog(store.open("r"))
-    assert [each.event_type.value for each in log.news()] == ["RUN_START"]
+    assert [each.event_type.name for each in log.news()] == ["RUN_START"]
     assert list(log.news()) == []
     write(writer, live(0, "a\n", 0, "one"))
     assert said(log.news()) == ["first one", "first a"]
@@ -154,9 +154,9 @@ def test_a_log_is_followed_without_a_line_twice(store: RunStore) -> None:
     write(writer, ENDED)
     ended = list(log.news())
     assert said(ended) == ["first two", "first b"]
-    assert [each.event_type.value for each in ended][-1] == "STEP_SUCCESS"
+    assert [each.event_type.name for each in ended][-1] == "STEP_SUCCESS"
     write(writer, Successes([1], [0], array("d", [4.0]), array("d", [5.0]), 7))
-    assert "STEP_SUCCESS" in [each.event_type.value for each in log.news()]
+    assert "STEP_SUCCESS" in [each.event_type.name for each in log.news()]
     assert list(log.news()) == []
 
 
@@ -204,7 +204,7 @@ def test_what_kept_attempts_waiting_comes_last_to_who_follows(store: RunStore) -
     blocked = StepBlockedData("a limit", 0.5)
     writer.write({(0, 0): blocked})
     [told] = log.news()
-    assert told == next(iter(expand_attempt(ENDED, "first", (), blocked)))
+    assert told == next(iter(expand_attempt(ENDED, "first", (), blocked, "both")))
     assert told in list(StoredLog(store.open("r")).events())
 
 
@@ -233,6 +233,9 @@ def test_only_what_is_new_is_read(store: RunStore) -> None:
         def log(self, start: int = 0) -> Any:
             starts.append(start)
             return store.open("r").log(start)
+
+        def record(self) -> RunRecord:
+            return store.open("r").record()
 
     log = FollowedLog(Counted())  # type: ignore[arg-type]  # all that a log asks of a reader
     list(log.news())

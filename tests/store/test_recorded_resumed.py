@@ -72,7 +72,7 @@ def test_a_failed_run_is_resumed(
             for each in result.events_for_node("judge")
             if each.event_type_value == "LOADED_INPUT"
         ]
-        managers = {each.event_specific_data.get("manager_key") for each in loaded}
+        managers = {each.loaded_input_data.given_key for each in loaded}
         assert managers == {None, "files", "reader"}, (
             "values that an IO manager stored are loaded by it"
         )
@@ -192,8 +192,8 @@ def test_cached_ops_reuse_what_was_recorded(
         assert is_same(result.output_for_node("use"), (size * (size - 1), reading, [0, 2, 4], 9))
         (reuse,) = [
             each
-            for each in result.events_for_node("detail")
-            if each.event_type_value == "ENGINE_EVENT"
+            for each in result.all_events
+            if (each.step_key, each.event_type_value) == ("detail", "ENGINE_EVENT")
         ]
         assert reuse.event_specific_data == {"reused_run_id": origin, "reused_step_key": "detail"}
         (made,) = [each for each in result.events_for_node("detail") if each.is_successful_output]

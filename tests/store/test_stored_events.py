@@ -165,7 +165,7 @@ def everything() -> None:
 def test_all_events_come_back_without_the_code_of_the_job(store: RunStore) -> None:
     result, log = record(everything, store)
     assert list(log.events()) == result.all_events
-    kinds = {event.event_type.value for event in log.events()}
+    kinds = {event.event_type.name for event in log.events()}
     assert kinds >= {
         "STEP_UP_FOR_RETRY",
         "STEP_SKIPPED",
@@ -189,8 +189,8 @@ def test_what_io_managers_add_comes_back(store: RunStore, tmp_path: Path) -> Non
     )
     assert list(log.events()) == result.all_events
     [stored, *_] = [event for event in log.events() if event.event_type is EventType.HANDLED_OUTPUT]
-    assert stored.event_specific_data["manager_key"] == "io_manager"
-    assert stored.event_specific_data["metadata"]["path"].kind == "path"
+    assert stored.handled_output_data.given_key == "io_manager"
+    assert stored.handled_output_data.metadata["path"].kind == "path"
 
 
 def test_an_error_that_kept_the_run_from_going_on_is_recorded(store: RunStore) -> None:
@@ -239,7 +239,7 @@ def test_a_run_on_ray_is_recorded_alike(tmp_path: Path, ray_session: None) -> No
     result = on_ray.execute(store=store)
     log = StoredLog(store.open(result.run_id))
     assert list(log.events()) == result.all_events
-    assert "LOGS_CAPTURED" in {event.event_type.value for event in log.events()}
+    assert "LOGS_CAPTURED" in {event.event_type.name for event in log.events()}
     assert store.open(result.run_id).record().steps == result.counts()
 
 
@@ -248,7 +248,7 @@ def test_what_kept_steps_waiting_is_recorded(ray_session: None, tmp_path: Path) 
     result = queries_job(tmp_path).execute(LIMITED, store=store)
     events = list(StoredLog(store.open(result.run_id)).events())
     assert events == result.all_events
-    assert [event.event_type.value for event in events].count("STEP_BLOCKED") == 2
+    assert [event.event_type.name for event in events].count("STEP_BLOCKED") == 2
 
 
 def test_plain_successes_are_nothing_but_columns(ray_session: None) -> None:
@@ -363,7 +363,7 @@ def test_what_was_recorded_before_a_run_broke_off_is_kept(store: RunStore) -> No
     run_record = store.open("r").record()
     assert run_record.status == "FAILURE"
     assert run_record.error == {"error": "RuntimeError", "message": "an observer that is broken"}
-    assert next(StoredLog(store.open("r")).events()).event_type.value == "RUN_START"
+    assert next(StoredLog(store.open("r")).events()).event_type.name == "RUN_START"
     assert run_record.steps["succeeded"] == 1
 
 

@@ -36,14 +36,14 @@ def print_events(
     as_json: bool,
 ) -> int:
     """Print the events of a run, one a line."""
-    all_kinds = [kind.value for kind in EventType]
+    all_kinds = [kind.name for kind in EventType]
     chosen = {kind.upper() for kind in kinds}
     for kind in sorted(chosen.difference(all_kinds)):
         complain(f"there is no event type {kind!r}.{nearest(kind, all_kinds)}")
         return USAGE
 
     def lines_of(event: Event, job: str, run_id: str) -> Iterator[str]:
-        if not chosen or event.event_type_value in chosen:
+        if not chosen or event.event_type.name in chosen:
             yield json_text(event.to_dict()) if as_json else event_line(event, job, run_id)
 
     return _print_lines(location, run_id, step, lines_of, follow=follow)

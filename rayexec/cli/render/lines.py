@@ -58,7 +58,7 @@ def is_shown(event: Event, spec: RunSpec) -> bool:
 def event_line(event: Event, job: str, run_id: str) -> str:
     """Return an event as one line; control characters are escaped."""
     moment = time.strftime("%Y-%m-%d %H:%M:%S +0000", time.gmtime(event.timestamp))
-    kind = event.event_type_value
+    kind = event.event_type.name
     if event.event_type is EventType.LOG_MESSAGE:
         kind = logging.getLevelName(level_of(event))
     message = "\\n".join(event.message.splitlines())
