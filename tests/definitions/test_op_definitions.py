@@ -314,6 +314,8 @@ def test_metadata_is_wrapped_by_kind() -> None:
 
 class _Anything(type):
     def __getattr__(cls, name: str) -> str:
+        if name.startswith("__"):
+            raise AttributeError(name)
         return name
 
 

@@ -65,7 +65,7 @@ def ending_of(job: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def observed(module: Any, job_class: type) -> dict[str, Any]:
+def observed(module: Any, job_class: type[Any]) -> dict[str, Any]:
     """Return all that a job file shows."""
     jobs = {value.name: value for value in vars(module).values() if isinstance(value, job_class)}
     runs = getattr(module, "RUNS", None)
