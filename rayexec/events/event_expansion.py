@@ -36,7 +36,13 @@ from rayexec.events.event_type import EventType
 from rayexec.events.failure import ErrorInfo
 from rayexec.names import mapping_keys, output_name
 
-__all__ = ["blocked_event", "expand_attempt", "expand_event", "expand_resource"]
+__all__ = [
+    "blocked_event",
+    "expand_attempt",
+    "expand_event",
+    "expand_resource",
+    "statement_of",
+]
 
 _HOOK_EVENTS = {
     "completed": (EventType.HOOK_COMPLETED, "Finished the execution of hook"),
@@ -60,6 +66,8 @@ def expand_event(event: Event, job_name: str, before: Sequence[Event] = ()) -> E
             first = next((each for each in before if each.is_step_failure), None)
             error = None if first is None else first.step_failure_data.error
             data = JobFailureData(error, tuple(data["failed_steps"]), first)
+    elif event.event_type is EventType.ENGINE_EVENT and data is None:
+        data = EngineEventData()
     return replace(event, event_specific_data=data, job_name=job_name)
 
 
@@ -75,7 +83,7 @@ def expand_resource(
             message = f'Captured the output of closing resource "{name}".'
             yield made(EventType.LOGS_CAPTURED, message, record.ended, event_specific_data=captured)
         if record.error is not None:
-            message = f'Teardown of resource "{name}" failed: {reason}'
+            message = f"Teardown of resources [{name}] failed: {reason}"
             data = EngineEventData(error=record.error)
             yield made(EventType.ENGINE_EVENT, message, record.ended, event_specific_data=data)
         return
@@ -178,7 +186,7 @@ def _done(attempt: Attempt, made: Callable[..., Event], key: str) -> Iterator[Ev
             moment, _, event = reports.popleft()
             kind: Any = getattr(event, "event_type", None)
             if kind in _USER_DATA:  # somebody else may have written the record
-                yield made(kind, _statement(event), moment, _USER_DATA[kind](event))
+                yield made(kind, statement_of(event), moment, _USER_DATA[kind](event))
         if index < len(attempt.outputs):
             yield from _of_output(attempt, attempt.outputs[index], made, key)
 
@@ -206,7 +214,7 @@ def _yielded(stored_as: str) -> tuple[str, str | None, str]:
     return name, value_keys[0], f'output "{name}" with mapping key "{value_keys[0]}"'
 
 
-def _statement(event: Any) -> str:
+def statement_of(event: Any) -> str:
     """Return what an op reported, in words."""
     if event.description:
         return str(event.description)
