@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from typing import Any, ForwardRef, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.concurrency import Pool
@@ -318,8 +318,11 @@ def _config_schema(
         raise DefinitionError(
             f"{where}: give config_schema or a config parameter annotated with Config, not both."
         )
-    default = inspect.signature(fn).parameters[parameters.config].default
-    return schema_of_parameter(annotations.get(parameters.config, NO_DEFAULT), default, where)
+    parameter = inspect.signature(fn).parameters[parameters.config]
+    annotation = annotations.get(parameters.config, NO_DEFAULT)
+    if annotation is Any and isinstance(parameter.annotation, str):
+        annotation = ForwardRef(parameter.annotation)  # that no module explains
+    return schema_of_parameter(annotation, parameter.default, where)
 
 
 def _requested(where: str, options: RayOptions | Mapping[str, Any] | None) -> RayOptions:
