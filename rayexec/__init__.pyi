@@ -157,6 +157,7 @@ from rayexec.direct.built_contexts import build_init_resource_context as build_i
 from rayexec.direct.built_io_contexts import build_input_context as build_input_context
 from rayexec.direct.built_io_contexts import build_output_context as build_output_context
 from rayexec.direct.op_context import build_op_context as build_op_context
+from rayexec.direct.opened_resources import build_resources as build_resources
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
 from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError
@@ -225,7 +226,10 @@ from rayexec.execute import execute_in_process as execute_in_process
 from rayexec.execute import execute_job as execute_job
 from rayexec.execute import validate_run_config as validate_run_config
 from rayexec.io.filesystem import FilesystemIOManager as FilesystemIOManager
+from rayexec.io.filesystem import custom_path_fs_io_manager as custom_path_fs_io_manager
 from rayexec.io.filesystem import fs_io_manager as fs_io_manager
+from rayexec.io.in_memory import InMemoryIOManager as InMemoryIOManager
+from rayexec.io.in_memory import mem_io_manager as mem_io_manager
 from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
 from rayexec.job_sets.definition_set import BindResourcesToJobs as BindResourcesToJobs
 from rayexec.job_sets.definition_set import Definitions as Definitions

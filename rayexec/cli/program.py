@@ -17,6 +17,7 @@ from rayexec.cli.commands.bench import BENCH_EPILOG, bench
 from rayexec.cli.commands.cache import cache_app
 from rayexec.cli.commands.cluster import cluster_app
 from rayexec.cli.commands.example import EXAMPLE_EPILOG, example
+from rayexec.cli.commands.file_definitions import definitions_app
 from rayexec.cli.commands.job import job_app
 from rayexec.cli.commands.migrate import migrate_app
 from rayexec.cli.commands.run import run_app
@@ -44,6 +45,7 @@ COMMANDS = (
     Command("run", run_app),
     Command("cache", cache_app),
     Command("cluster", cluster_app),
+    Command("definitions", definitions_app),
     Command("migrate", migrate_app),
     Command("bench", bench, BENCH_EPILOG),
     Command("example", example, EXAMPLE_EPILOG),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from rayexec.definitions.config_models import MASKED
+
 __all__ = [
     "MASKED",
     "executor_settings",
@@ -14,8 +16,6 @@ __all__ = [
     "without_env_values",
 ]
 
-#: Stands for the value of an environment variable where run config is recorded or shown.
-MASKED = "(masked)"
 _ENVIRONMENT, _VARIABLES = "runtime_env", "env_vars"
 _LEAST_SECRET_LENGTH = 4  # shorter values occur in any text
 

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from rayexec.definitions.config_fields import complete_fields, config_dict, shown_value
+from rayexec.definitions.config_fields import (
+    complete_fields,
+    config_dict,
+    secret_fields,
+    shown_value,
+)
 from rayexec.errors import ConfigError, InvocationError, Problem
 
 __all__ = [
+    "MASKED",
     "ORIGINS",
     "Config",
     "EnvVar",
@@ -30,6 +36,8 @@ __all__ = [
     "without_inputs",
 ]
 
+#: Stands for a value that is secret where run config is recorded or shown.
+MASKED = "(masked)"
 #: Attribute of a Config with the fields whose values come from the environment.
 ORIGINS = "_origins_in_environment"
 
@@ -95,9 +103,10 @@ class Config(pydantic.BaseModel):
 
         Error messages and logs quote an object, and records keep those.
         """
-        origins = origins_in_environment(self)
+        origins, secrets = origins_in_environment(self), secret_fields(type(self))
         for name, value in super().__repr_args__():
-            yield name, origins.get(name or "", value)
+            shown = MASKED if name in secrets else value
+            yield name, origins.get(name or "", shown)
 
 
 class PermissiveConfig(Config):

@@ -165,6 +165,15 @@ class OpExecutionContext:
         return RunningJob(self.job_name)
 
     @property
+    def instance(self) -> Any:
+        """Raises UnsupportedError in a run: a step has no access to the store of its run."""
+        raise UnsupportedError(
+            "a step has no access to the store of its run, which may be on another machine. "
+            "DagsterInstance.get() is that of RAYEXEC_HOME.",
+            feature="context.instance",
+        )
+
+    @property
     def pdb(self) -> Any:
         """A debugger for ``context.pdb.set_trace()``, in a process that has a terminal."""
         from pdb import Pdb  # slow to import, and seldom of use
@@ -338,6 +347,7 @@ class InitResourceContext:
         run: RunInfo | None = None,
         resource_def: Any = None,
         instance: Any = None,
+        log: StepLog | None = None,
     ) -> None:
         #: The config as the run has it, for the definition of the resource.
         self.given_config = resource_config
@@ -345,7 +355,7 @@ class InitResourceContext:
         self.resources = resources or NO_RESOURCES
         self.run: RunInfo | None = None if run is None else OwnRunInfo(run)
         self.run_id = run.run_id if run is not None else None
-        self.log = StepLog()
+        self.log = StepLog() if log is None else log
         self._resource_def = resource_def
         self._instance = instance
 

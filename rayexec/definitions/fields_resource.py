@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, TypeVar
 
 import pydantic
 
+from rayexec.definitions.config_fields import secret_fields
 from rayexec.definitions.config_models import (
     Config,
     EnvVar,
@@ -205,7 +206,7 @@ class FieldsResource(ResourceDefinition):
         try:
             made = cls(**{**explicit, **inner})
         except pydantic.ValidationError as error:
-            if not origins:
+            if not origins and not secret_fields(cls):
                 raise
             refused = without_inputs(error)
         else:

@@ -22,6 +22,10 @@ class JobSet:
         """Return the jobs by name, as a RepositoryDefinition."""
         raise NotImplementedError
 
+    def problems(self) -> list[str]:
+        """Return all mistakes for which jobs can't be had."""
+        raise NotImplementedError
+
 
 class LazyDefinitions:
     """A function that returns the Definitions of a file, made by ``@definitions``."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -14,7 +15,7 @@ from rayexec.direct.direct_config import resource_configs
 from rayexec.errors import InvariantError
 from rayexec.steps.resources import OpenResources
 
-__all__ = ["OpenedResources", "OpensResources"]
+__all__ = ["OpenedResources", "OpensResources", "build_resources"]
 
 
 class OpenedResources:
@@ -22,17 +23,21 @@ class OpenedResources:
 
     ``given`` has objects, or definitions of resources with their config in ``config``, as below
     ``resources`` in run config. Raises ConfigError for wrong config, and ResourceError for a
-    resource that fails to open.
+    resource that fails to open. ``surroundings`` are the instance and log of their contexts.
     """
 
     def __init__(
-        self, given: Mapping[str, Any] | None, config: Mapping[str, Any] | None, run: RunInfo
+        self,
+        given: Mapping[str, Any] | None,
+        config: Mapping[str, Any] | None,
+        run: RunInfo | None,
+        **surroundings: Any,
     ) -> None:
         definitions = {key: resource_definition(each) for key, each in (given or {}).items()}
         self.definitions: dict[str, ResourceDefinition] = bind_resources(definitions, "resources")
         self.have_to_close = any(each.has_to_close for each in self.definitions.values())
         self._open = OpenResources(
-            self.definitions, resource_configs(self.definitions, config), run
+            self.definitions, resource_configs(self.definitions, config), run, **surroundings
         )
         try:
             self._open.open_ahead(self.definitions)
@@ -83,3 +88,29 @@ class OpensResources:
                 f"statement: `with {builder}(resources={{…}}) as context:`"
             )
         return self._opened.resources
+
+
+@contextlib.contextmanager
+def build_resources(
+    resources: Mapping[str, Any],
+    instance: Any = None,
+    resource_config: Mapping[str, Any] | None = None,
+    dagster_run: RunInfo | None = None,
+    log_manager: Any = None,
+    event_loop: Any = None,
+) -> Iterator[Any]:
+    """Open resources outside of a run, for the ``with`` block; they are attributes by key.
+
+    ``resources`` are objects or definitions, with all that they require. ``resource_config`` is as
+    below ``resources`` in run config. Resources find ``instance``, ``dagster_run`` and
+    ``log_manager`` in their contexts. Asynchronous ones run in loops of their own, so
+    ``event_loop`` has no effect. Raises ConfigError for wrong config, and ResourceError for a
+    resource that fails to open.
+    """
+    opened = OpenedResources(
+        resources, resource_config, dagster_run, instance=instance, log=log_manager
+    )
+    try:
+        yield opened.resources
+    finally:
+        opened.close()

@@ -21,7 +21,7 @@ from uuid import UUID
 from pydantic_core import to_jsonable_python
 
 from rayexec._version import __version__
-from rayexec.config.masking import mask_env_vars
+from rayexec.config.secret_config import mask_run_config
 from rayexec.definitions.config_fields import config_dict
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.job import JobDefinition
@@ -258,7 +258,7 @@ def _describe(
         job_name=info.job_name,
         start_time=time.time(),
         tags=dict(info.tags),
-        run_config=_plain(mask_env_vars(info.run_config), lost),
+        run_config=_plain(mask_run_config(job, spec.resources, info.run_config), lost),
         op_selection=None if op_selection is None else tuple(op_selection),
         versions=_versions(),
         origin={

@@ -7,7 +7,13 @@ from dataclasses import InitVar, dataclass
 from typing import TYPE_CHECKING, Any
 
 from rayexec.config.document import merged_run_config
-from rayexec.config.masking import executor_settings, masked_env_vars, unmask_env_vars
+from rayexec.config.masking import (
+    MASKED,
+    executor_settings,
+    masked_env_vars,
+    unmask_env_vars,
+)
+from rayexec.config.secret_config import fill_masks, masked_paths
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
@@ -111,6 +117,8 @@ class Parent:
                 "which the record has only in words: give the config again."
             )
         config = self.record.run_config
+        if masked_paths(config):
+            config = self._with_secrets(config, merged_run_config(job, None))
         if self.is_own:
             has_mask = bool(masked_env_vars(config))
             return unmask_env_vars(config, merged_run_config(job, None)) if has_mask else config
@@ -128,6 +136,20 @@ class Parent:
                 "--address local for a Ray of this run alone."
             )
         return config
+
+    def _with_secrets(self, config: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the config with the secrets that the job's own config has.
+
+        Raises DefinitionError for other secrets, which no record keeps.
+        """
+        filled = fill_masks(config, own)
+        lacking = [":".join(path) for path in masked_paths(filled)]
+        if lacking:
+            raise DefinitionError(
+                f"the record of run {self.record.run_id} has masks ({MASKED!r}) for the secret "
+                f"values of {', '.join(lacking)}: give the run config again with them (-c FILE)."
+            )
+        return filled
 
     def claim(self, run_id: str, *, is_recorded: bool) -> ResumeClaim | None:
         """Note that the run ``run_id`` resumes this one; None if it runs steps by selection.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pydantic
 
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
+from rayexec.config.secret_config import fill_masks
 from rayexec.definitions.io_manager import manager_key
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
@@ -63,6 +64,8 @@ def compare_config(
     plan, now = spec.plan, spec.config
     ops = plan.ops_by_key
     needed = spec.used_resources()
+    # Whether a secret has changed is not known: it counts as the same.
+    before = fill_masks(before, now.document)
 
     def resolved(document: Mapping[str, Any]) -> ResolvedConfig | None:
         try:

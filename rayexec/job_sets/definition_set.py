@@ -20,6 +20,7 @@ from rayexec.job_sets.repository_definition import (
     SINGLE_REPOSITORY,
     RepositoryDefinition,
     collect,
+    problems_of,
 )
 from rayexec.jobs import Graph, Job
 
@@ -87,6 +88,18 @@ class Definitions(JobSet):
     @functools.cached_property
     def _repository(self) -> RepositoryDefinition:
         return _repository_of(SINGLE_REPOSITORY, self)
+
+    def problems(self) -> list[str]:
+        """Return all mistakes for which the jobs can't be had, in place of the first one."""
+        return problems_of(self._members(), self._shared())
+
+    def _members(self) -> list[Any]:
+        return [member for name in _KINDS for member in getattr(self, name) or ()]
+
+    def _shared(self) -> Shared:
+        executor = self.executor if isinstance(self.executor, ExecutorDefinition) else None
+        resources = {key: resource_definition(each) for key, each in (self.resources or {}).items()}
+        return Shared(resources, executor, self.loggers or {})
 
     def get_repository_def(self) -> RepositoryDefinition:
         """Return the jobs by name, bound; raises DefinitionError as RepositoryDefinition does."""
@@ -226,11 +239,10 @@ def _union(name: str, mappings: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _repository_of(repository_name: str, given: Definitions) -> RepositoryDefinition:
-    executor = given.executor if isinstance(given.executor, ExecutorDefinition) else None
-    resources = {key: resource_definition(each) for key, each in (given.resources or {}).items()}
-    members = [member for name in _KINDS for member in getattr(given, name) or ()]
-    shared = Shared(resources, executor, given.loggers or {})
-    return collect(repository_name, members, shared, metadata=given.metadata)
+    members = given._members()
+    if isinstance(given.executor, StandIn):
+        members.append(given.executor)
+    return collect(repository_name, members, given._shared(), metadata=given.metadata)
 
 
 def create_repository_using_definitions_args(name: str, **members: Any) -> RepositoryDefinition:

@@ -22,6 +22,7 @@ class Kind(str, Enum):
     ASSET_JOB = "asset job"
     SCHEDULE = "schedule"
     SENSOR = "sensor"
+    EXECUTOR = "executor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ def kind_of(value: object) -> Kind | None:
     origin = facts_of(value).path.partition(".")[0].lower()
     if origin == "define_asset_job":
         return Kind.ASSET_JOB
+    if origin == "executor":
+        return Kind.EXECUTOR
     if "schedule" in origin and not origin.endswith(("context", "status")):
         return Kind.SCHEDULE
     if "sensor" in origin and not origin.endswith(("context", "status", "result")):

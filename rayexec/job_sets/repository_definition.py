@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, overload
 
 from rayexec.definitions.executor import ExecutorDefinition
@@ -13,7 +14,7 @@ from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.stand_ins import StandIn, facts_of
-from rayexec.errors import DefinitionError, InvariantError, UnsupportedError
+from rayexec.errors import DefinitionError, InvariantError, RayexecError, UnsupportedError
 from rayexec.job_sets.binding import Shared
 from rayexec.job_sets.left_aside import (
     Kind,
@@ -26,7 +27,7 @@ from rayexec.job_sets.left_aside import (
 from rayexec.jobs import Graph, Job
 from rayexec.names import nearest
 
-__all__ = ["SINGLE_REPOSITORY", "RepositoryDefinition", "collect", "repository"]
+__all__ = ["SINGLE_REPOSITORY", "RepositoryDefinition", "collect", "problems_of", "repository"]
 
 #: The name of the repository of a Definitions, as in Dagster.
 SINGLE_REPOSITORY = "__repository__"
@@ -111,6 +112,12 @@ class RepositoryDefinition(JobSet):
         """Raise DefinitionError if a job can't be made."""
         self.get_all_jobs()
 
+    def problems(self) -> list[str]:
+        """Return all mistakes of jobs that functions make."""
+        return [
+            problem for name in self._jobs if (problem := _problem(partial(self.get_job, name)))
+        ]
+
     def get_top_level_resources(self) -> Mapping[str, Any]:
         """Return the resources that jobs get that lack them."""
         return self.shared.resources
@@ -184,18 +191,13 @@ def collect(
     members = list(contents)
     where = "Definitions" if name == SINGLE_REPOSITORY else f"repository {name!r}"
     jobs: dict[str, Job] = {}
+    for add in _additions(jobs, members, where):
+        add()
     left_aside: dict[tuple[Kind, str], LeftAside] = {}
     for member in members:
-        if isinstance(member, (Job, Graph)):
-            _add(jobs, member, where)
-            continue
-        entry = leave_aside(member, kind_of(member) or Kind.ASSET)
-        left_aside[entry.kind, entry.name] = entry
-    for target in targets(members):
-        former = jobs.get(target.name)
-        graph = target.graph if isinstance(target, Job) else target
-        if former is None or former.graph is not graph:
-            _add(jobs, target, f"{where}, with the targets of schedules and sensors,")
+        if not isinstance(member, (Job, Graph)):
+            entry = leave_aside(member, kind_of(member) or Kind.ASSET)
+            left_aside[entry.kind, entry.name] = entry
     return RepositoryDefinition(
         name,
         jobs,
@@ -205,6 +207,44 @@ def collect(
         description=description,
         metadata=metadata,
     )
+
+
+def problems_of(members: Sequence[Any], shared: Shared) -> list[str]:
+    """Return all mistakes for which ``collect`` and the repository would refuse members."""
+    jobs: dict[str, Job] = {}
+    problems = [_problem(add) for add in _additions(jobs, members, "Definitions")]
+    problems += [_problem(partial(shared.bound, job)) for job in jobs.values()]
+    return [problem for problem in problems if problem is not None]
+
+
+def _problem(attempt: Callable[[], Any]) -> str | None:
+    """Return the error of an attempt, as text; None for a success."""
+    try:
+        attempt()
+    except RayexecError as error:
+        return str(error)
+    except Exception as error:  # user code may raise anything
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _additions(
+    jobs: dict[str, Job], members: Iterable[Any], where: str
+) -> list[Callable[[], None]]:
+    """Return functions that add a job each to ``jobs``, also the targets of schedules."""
+    direct = [each for each in members if isinstance(each, (Job, Graph))]
+    started = f"{where}, with the targets of schedules and sensors,"
+    return [
+        *(partial(_add, jobs, each, where) for each in direct),
+        *(partial(_add_target, jobs, each, started) for each in targets(members)),
+    ]
+
+
+def _add_target(jobs: dict[str, Job], value: Any, where: str) -> None:
+    former = jobs.get(value.name)
+    graph = value.graph if isinstance(value, Job) else value
+    if former is None or former.graph is not graph:
+        _add(jobs, value, where)
 
 
 def _add(jobs: dict[str, Job], value: Any, where: str) -> None:

@@ -27,7 +27,7 @@ from rayexec.names import nearest
 if TYPE_CHECKING:
     from rayexec.job_sets import RepositoryDefinition
 
-__all__ = ["JobSource", "find_jobs", "find_repository", "load_job"]
+__all__ = ["JobSource", "check_source", "find_job_set", "find_jobs", "load_job"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,30 +91,56 @@ def find_jobs(source: JobSource) -> dict[str, Job]:
     return jobs
 
 
-def find_repository(source: JobSource) -> RepositoryDefinition:
-    """Return the jobs of a file or module, and what it has beside them.
+def find_job_set(source: JobSource) -> JobSet:
+    """Return the Definitions or repository of a file or module, and do not resolve it.
 
-    A file without a Definitions or repository has one of all its jobs. Raises LoadError where
-    ``find_jobs`` does.
+    A file without one has a Definitions of all its jobs. Raises LoadError where ``find_jobs`` does
+    for mistakes of the file.
     """
-    from rayexec.job_sets import RepositoryDefinition
-
-    jobs_or_set = _find(source)
+    jobs_or_set = _locate(source)
     if isinstance(jobs_or_set, dict):
-        return RepositoryDefinition(
-            source.container, {job.name: job for job in jobs_or_set.values()}
+        from rayexec.job_sets import Definitions
+
+        return Definitions(jobs=jobs_or_set.values())
+    return jobs_or_set.loaded
+
+
+@dataclass(frozen=True, slots=True)
+class _LocatedSet:
+    """A set of jobs, and its place for messages."""
+
+    where: str
+    given: JobSet | LazyDefinitions
+
+    @property
+    def loaded(self) -> JobSet:
+        """The set itself, also of a function that returns it."""
+        if isinstance(self.given, JobSet):
+            return self.given
+        made: JobSet = _explained(self.given, f"{self.where} cannot be loaded")
+        return made
+
+    def repository(self) -> RepositoryDefinition:
+        """Return the jobs by name, bound; raises LoadError if one of them can't be."""
+        repository: RepositoryDefinition = _explained(
+            self.loaded.get_repository_def, f"{self.where} cannot be loaded"
         )
-    return jobs_or_set
+        return repository
 
 
 def _find(source: JobSource) -> dict[str, Job] | RepositoryDefinition:
+    jobs_or_set = _locate(source)
+    return jobs_or_set if isinstance(jobs_or_set, dict) else jobs_or_set.repository()
+
+
+def _locate(source: JobSource) -> dict[str, Job] | _LocatedSet:
     module = _import(source)
     if source.attribute is not None:
         value = _value_of(source, module, source.attribute)
         return {source.attribute: value} if isinstance(value, Job) else value
-    repository = _repository_in(source, module)
-    if repository is not None:
-        return repository
+    located = _set_in(source, module)
+    if located is not None:
+        return located
     jobs: dict[int, tuple[str, Job]] = {}
     for attribute, value in vars(module).items():
         # Several attributes may hold one job; its own name is the best of them.
@@ -125,33 +151,28 @@ def _find(source: JobSource) -> dict[str, Job] | RepositoryDefinition:
     return dict(jobs.values())
 
 
-def _repository_in(source: JobSource, module: ModuleType) -> RepositoryDefinition | None:
+def _set_in(source: JobSource, module: ModuleType) -> _LocatedSet | None:
     """Return the one set of jobs at the top level of a module; raises LoadError for several."""
-    by_rank: tuple[dict[int, tuple[str, JobSet | LazyDefinitions]], ...] = ({}, {}, {})
+    by_rank: tuple[dict[int, _LocatedSet], ...] = ({}, {}, {})
     for attribute, value in vars(module).items():
-        if isinstance(value, LazyDefinitions):
-            by_rank[0][id(value)] = (attribute, value)
-        elif isinstance(value, JobSet):
-            by_rank[1 if value.outranks_repositories else 2][id(value)] = (attribute, value)
+        if isinstance(value, (JobSet, LazyDefinitions)):
+            rank = 2
+            if isinstance(value, LazyDefinitions):
+                rank = 0
+            elif value.outranks_repositories:
+                rank = 1
+            located = _LocatedSet(f"{attribute} of {source.container}", value)
+            by_rank[rank].setdefault(id(value), located)
     for sets in by_rank:  # as Dagster searches a file
         if len(sets) > 1:
-            names = ", ".join(attribute for attribute, _ in sets.values())
+            names = ", ".join(each.where.partition(" ")[0] for each in sets.values())
             raise LoadError(
                 f"{source.container} has several sets of jobs, {names}: keep one of them, for "
                 f"example by Definitions.merge, or say which one with -a ATTR."
             )
-        for attribute, value in sets.values():
-            return _as_repository(source, attribute, value)
+        for located in sets.values():
+            return located
     return None
-
-
-def _as_repository(
-    source: JobSource, attribute: str, value: JobSet | LazyDefinitions
-) -> RepositoryDefinition:
-    failed = f"{attribute} of {source.container} cannot be loaded"
-    made: JobSet = _explained(value, failed) if isinstance(value, LazyDefinitions) else value
-    repository: RepositoryDefinition = _explained(made.get_repository_def, failed)
-    return repository
 
 
 def _resolved(repository: RepositoryDefinition, name: str, source: JobSource) -> Job:
@@ -197,7 +218,7 @@ def _advice(module: ModuleType) -> str:
     return "Decorate the function that calls your ops with @job, at the top level of the file."
 
 
-def _value_of(source: JobSource, module: ModuleType, attribute: str) -> Job | RepositoryDefinition:
+def _value_of(source: JobSource, module: ModuleType, attribute: str) -> Job | _LocatedSet:
     """Return the job or set of jobs of an attribute, also of a graph or a function."""
     if not hasattr(module, attribute):
         names = [name for name in vars(module) if not name.startswith("_")]
@@ -215,7 +236,7 @@ def _value_of(source: JobSource, module: ModuleType, attribute: str) -> Job | Re
     if isinstance(value, Graph):
         return value.to_job()
     if isinstance(value, (JobSet, LazyDefinitions)):
-        return _as_repository(source, attribute, value)
+        return _LocatedSet(f"{attribute} of {source.container}", value)
     kind = "an op" if isinstance(value, OpDefinition) else f"of type {type(value).__name__}"
     raise LoadError(
         f"{attribute}{made_by or ' is'} {kind}, not a job, in {source.container}: it must be a "
@@ -223,10 +244,15 @@ def _value_of(source: JobSource, module: ModuleType, attribute: str) -> Job | Re
     )
 
 
-def _import(source: JobSource) -> ModuleType:
+def check_source(source: JobSource) -> None:
+    """Raise LoadError unless a source names a file or a module."""
     if (source.file is None) == (source.module is None):
         wrong = "give only one of them" if source.file is not None else "give one of them"
         raise LoadError(f"a job is in a file (-f FILE) or in a module (-m MODULE): {wrong}.")
+
+
+def _import(source: JobSource) -> ModuleType:
+    check_source(source)
     if source.file is not None:
         path = source.file
         if path.suffix not in importlib.machinery.SOURCE_SUFFIXES:

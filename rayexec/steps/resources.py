@@ -14,10 +14,7 @@ from rayexec.definitions.resource import (
     ResourceDefinition,
     ResourceScope,
 )
-from rayexec.definitions.surroundings import (
-    Resources,
-    RunInfo,
-)
+from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
 from rayexec.errors import ResourceError
 from rayexec.events import ResourceRecord, describe_error
 from rayexec.names import nearest
@@ -30,23 +27,28 @@ class OpenResources:
 
     ``close_step`` closes the resources of step scope earlier. ``worker_scope`` returns the object
     that opens resources of worker scope and outlives this one; without it, or if it returns None,
-    they open here. Openings, closings and their errors are recorded until ``take_records``. A
-    resource that fails to close fails nothing else.
+    they open here. Their contexts have ``run``, None outside of one, ``instance`` and ``log``.
+    Openings, closings and their errors are recorded until ``take_records``. A resource that fails
+    to close fails nothing else.
     """
 
     def __init__(
         self,
         definitions: Mapping[str, ResourceDefinition],
         config: Mapping[str, Any],
-        run: RunInfo,
+        run: RunInfo | None,
         clock: Callable[[], float] = time.time,
         worker_scope: Callable[[], OpenResources | None] | None = None,
+        instance: Any = None,
+        log: StepLog | None = None,
     ) -> None:
         self._definitions = definitions
         self._config = config
         self._run = run
         self._clock = clock
         self._worker_scope = worker_scope
+        self._instance = instance
+        self._log = log
         self._open_managers: list[tuple[str, contextlib.AbstractContextManager[Any]]] = []
         self._step_managers: list[tuple[str, contextlib.AbstractContextManager[Any]]] = []
         self._opened: dict[str, Any] = {}
@@ -141,6 +143,8 @@ class OpenResources:
             resources=inner,
             run=self._run,
             resource_def=definition,
+            instance=self._instance,
+            log=self._log,
         )
         started = self._clock()
         try:

@@ -57,6 +57,7 @@ def fields_of_model(cls: type[pydantic.BaseModel]) -> dict[str, Field]:
             default,
             None if default is not MISSING else item.required,
             info.description,
+            item.is_secret,
         )
     return made
 

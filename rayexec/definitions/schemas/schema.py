@@ -9,9 +9,10 @@ from rayexec.definitions.schemas.findings import outline
 from rayexec.definitions.schemas.schema_description import describe_type, scaffold_type
 from rayexec.definitions.schemas.schema_reading import as_type, empty, needs_value
 from rayexec.definitions.schemas.schema_validators import entry_with_validator, run_validator
+from rayexec.definitions.schemas.secret_values import mask_secrets, without_secrets
 from rayexec.errors import Problem
 
-__all__ = ["MISSING", "Missing", "describe", "is_required", "scaffold", "validate"]
+__all__ = ["MISSING", "Missing", "describe", "is_required", "mask_secrets", "scaffold", "validate"]
 
 
 def validate(
@@ -36,6 +37,7 @@ def validate(
             return value, [Problem(path, f"a value is required. Expected: {outline(item.type)}")]
     result, findings = run_validator(validator, item.type, given)
     if findings:
+        findings = without_secrets(item, findings, given)
         return value, [Problem(path + finding.path, finding.message) for finding in findings]
     return result, []
 

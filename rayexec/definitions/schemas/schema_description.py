@@ -9,7 +9,7 @@ from typing import Any
 
 import pydantic
 
-from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.config_models import MASKED, EnvVar
 from rayexec.definitions.schemas.config_types import (
     MISSING,
     Array,
@@ -104,11 +104,10 @@ def _braces(config_type: ConfigType, depth: int, within: tuple[object, ...]) -> 
 
 
 def _default(item: Entry) -> str:
-    return (
-        ""
-        if item.default is MISSING
-        else f" = {json.dumps(plain(item.default), ensure_ascii=False, default=str)}"
-    )
+    if item.default is MISSING:
+        return ""
+    shown = MASKED if item.is_secret else plain(item.default)
+    return f" = {json.dumps(shown, ensure_ascii=False, default=str)}"
 
 
 def _choice(values: list[Any]) -> str:
@@ -145,7 +144,11 @@ def scaffold_type(
         if isinstance(config_type, Selector):
             chosen = items[:1]
         else:
-            chosen = [(key, item) for key, item in items if item.required or not only_required]
+            chosen = [
+                (key, item)
+                for key, item in items
+                if item.required or not (only_required or _has_secret_default(item))
+            ]
         return {key: _entry(item, only_required, within) for key, item in chosen}
     if isinstance(config_type, Scalar):
         return config_type.kind()
@@ -172,6 +175,10 @@ def scaffold_type(
         values = literals(config_type.annotation)
         return literal_value(values[0]) if values else f"<{_opaque(config_type.annotation)}>"
     return None
+
+
+def _has_secret_default(item: Entry) -> bool:
+    return item.is_secret and item.default is not MISSING
 
 
 def _entry(item: Entry, only_required: bool, within: tuple[object, ...]) -> object:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import pydantic
 from pydantic.fields import FieldInfo
 
-from rayexec.definitions.config_fields import complete_fields
+from rayexec.definitions.config_fields import complete_fields, secret_fields
 from rayexec.definitions.schemas.config_types import (
     MISSING,
     Anything,
@@ -64,6 +64,8 @@ class Entry:
     fallback: object = MISSING
     #: The name of the field in its model.
     name: str = ""
+    #: Nothing may show the value.
+    is_secret: bool = False
 
 
 _SCALARS: dict[object, Scalar] = {
@@ -131,11 +133,13 @@ def entry(schema: object) -> Entry:
             raise DefinitionError(
                 f"A Field has both a default ({field.default_value!r}) and is_required=True."
             )
-        return Entry(config_type, False, field.default_value, field.default_value)
+        default = field.default_value
+        return Entry(config_type, False, default, default, is_secret=field.is_secret)
     if field.is_required is not None:
-        return Entry(config_type, field.is_required)
+        return Entry(config_type, field.is_required, is_secret=field.is_secret)
     required = needs_value(config_type)
-    return Entry(config_type, required, fallback=MISSING if required else empty(config_type))
+    fallback = MISSING if required else empty(config_type)
+    return Entry(config_type, required, fallback=fallback, is_secret=field.is_secret)
 
 
 def entries(config_type: ConfigType) -> Mapping[str, Entry]:
@@ -204,10 +208,13 @@ def _model_entries(cls: type[pydantic.BaseModel]) -> Mapping[str, Entry]:
         default = MISSING if required or field.default_factory is not None else field.default
         config_type = _field_type(cls, name, field)
         key = alias if isinstance(alias, str) else name
+        is_secret = name in secret_fields(cls)
         if required and isinstance(config_type, Model) and not _needs_values(config_type.cls):
-            items[key] = Entry(config_type, False, default, fallback={}, name=name)
+            items[key] = Entry(
+                config_type, False, default, fallback={}, name=name, is_secret=is_secret
+            )
         else:
-            items[key] = Entry(config_type, required, default, name=name)
+            items[key] = Entry(config_type, required, default, name=name, is_secret=is_secret)
     return types.MappingProxyType(items)  # shared by all callers
 
 
