@@ -66,8 +66,7 @@ def resolve_run_config(
 ) -> ResolvedConfig:
     """Return the config of one run; raises ConfigError with every problem.
 
-    ``resources`` are all of the run, and ``needed`` the keys of those that its steps use; any other
-    resource may lack its config.
+    ``resources`` are all of the run; only those ``needed`` by its steps must have their config.
     ``ops`` are the selected ops by path, ``open_inputs`` the inputs without a selected source.
     Config of unselected ops has no effect. ``ignore_execution`` skips the ``execution`` section.
     """

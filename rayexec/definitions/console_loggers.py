@@ -43,7 +43,7 @@ class _ColouredFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         # A line of an op must not move the cursor of a terminal.
-        text = _CONTROL.sub(lambda found: repr(found.group())[1:-1], super().format(record))
+        text = _CONTROL.sub(lambda match: repr(match.group())[1:-1], super().format(record))
         colour = _COLOURS.get(record.levelname)
         if colour is None or not sys.stderr.isatty():
             return text

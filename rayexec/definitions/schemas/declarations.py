@@ -37,9 +37,9 @@ class Field(_Checked, config_types.Field):
     def __post_init__(self) -> None:
         super().__post_init__()
         item = entry(self)
+        if not item.required and self.is_required is None:
+            object.__setattr__(self, "default_value", item.fallback)
         object.__setattr__(self, "is_required", item.required)
-        if item.fallback is None:
-            object.__setattr__(self, "default_value", None)
 
 
 class Shape(_Checked, config_types.Shape):

@@ -9,21 +9,17 @@ import pydantic
 from rayexec.definitions.config_fields import document_value, tags_of
 from rayexec.definitions.schemas.config_types import (
     MISSING,
+    Array,
     ConfigType,
+    Enum,
     EnumValue,
+    Field,
     Items,
+    Map,
     Model,
+    Noneable,
     OneOf,
     Opaque,
-)
-from rayexec.definitions.schemas.config_types import Map as AnyMap
-from rayexec.definitions.schemas.config_types import Noneable as AnyNoneable
-from rayexec.definitions.schemas.declarations import (
-    Array,
-    Enum,
-    Field,
-    Map,
-    Noneable,
     Permissive,
     Selector,
     Shape,
@@ -49,13 +45,13 @@ def fields_of_model(cls: type[pydantic.BaseModel]) -> dict[str, Field]:
     made = {}
     for key, item in entries(as_type(cls)).items():
         info = cls.model_fields[item.name]
-        default = item.default
+        default = item.fallback if item.default is MISSING else item.default
         if default is not MISSING:
             default = document_value(default, info.discriminator)
         made[key] = Field(
             _plain_type(item.type),
             default,
-            None if default is not MISSING else item.required,
+            item.required,
             info.description,
             item.is_secret,
         )
@@ -67,9 +63,9 @@ def _plain_type(config_type: ConfigType) -> ConfigType:
     if isinstance(config_type, Model):
         kind = Permissive if config_type.cls.model_config.get("extra") == "allow" else Shape
         return kind(fields_of_model(config_type.cls))
-    if isinstance(config_type, AnyNoneable):
+    if isinstance(config_type, Noneable):
         return Noneable(_plain_type(nested_type(config_type.inner_type, "Noneable")))
-    if isinstance(config_type, AnyMap):
+    if isinstance(config_type, Map):
         inner = _plain_type(nested_type(config_type.inner_type, "Map"))
         return Map(config_type.key_type, inner)
     if isinstance(config_type, Items) and not config_type.fixed:
