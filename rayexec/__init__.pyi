@@ -230,6 +230,9 @@ from rayexec.io.filesystem import custom_path_fs_io_manager as custom_path_fs_io
 from rayexec.io.filesystem import fs_io_manager as fs_io_manager
 from rayexec.io.in_memory import InMemoryIOManager as InMemoryIOManager
 from rayexec.io.in_memory import mem_io_manager as mem_io_manager
+from rayexec.io.local_files import FileHandle as FileHandle
+from rayexec.io.local_files import LocalFileHandle as LocalFileHandle
+from rayexec.io.local_files import local_file_manager as local_file_manager
 from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
 from rayexec.job_sets.definition_set import BindResourcesToJobs as BindResourcesToJobs
 from rayexec.job_sets.definition_set import Definitions as Definitions
@@ -251,14 +254,16 @@ from rayexec.job_sets.module_loading import (
 from rayexec.job_sets.module_loading import (
     load_definitions_from_package_name as load_definitions_from_package_name,
 )
+from rayexec.job_sets.reconstructable_jobs import (
+    build_reconstructable_job as build_reconstructable_job,
+)
+from rayexec.job_sets.reconstructable_jobs import reconstructable as reconstructable
 from rayexec.job_sets.repository_definition import RepositoryDefinition as RepositoryDefinition
 from rayexec.job_sets.repository_definition import repository as repository
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
-from rayexec.jobs import build_reconstructable_job as build_reconstructable_job
 from rayexec.jobs import graph as graph
 from rayexec.jobs import job as job
-from rayexec.jobs import reconstructable as reconstructable
 from rayexec.launch import LaunchedRun as LaunchedRun
 from rayexec.launch import launch_job as launch_job
 from rayexec.run.dagster_run import DagsterRun as DagsterRun
@@ -278,10 +283,12 @@ __all__: list[str]
 # Dagster's names of some of them.
 DagsterEvent = Event
 DagsterEventType = EventType
+DagsterTypeLoaderContext = OpExecutionContext
 GraphDefinition = Graph
 JobDefinition = Job
 DagsterInvalidConfigDefinitionError = DefinitionError
 DagsterUnmetExecutorRequirementsError = EngineError
+TypeCheckContext = OpExecutionContext
 
 # Names of Dagster that only import: rayexec/definitions/stand_in_names.py has them by topic.
 class AddDynamicPartitionsRequest(Any): ...

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.ports import NO_DEFAULT, In
+from rayexec.definitions.ports import NO_DEFAULT, In, Out
 from rayexec.definitions.resource import is_resource_annotation
 from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
-__all__ = ["Parameters", "Signature", "read_signature", "wrong_context"]
+__all__ = ["Parameters", "Signature", "check_ports", "read_signature", "wrong_context"]
 
 _CONTEXT_NAMES = frozenset({"context", "_context", "context_", "_", "__"})
 
@@ -67,11 +67,11 @@ def read_signature(
         if parameter.kind is parameter.VAR_KEYWORD:
             catches_all = True
         elif position == 0 and (
-            parameter.name in _CONTEXT_NAMES or getattr(annotation, "is_op_context", False)
+            parameter.name in _CONTEXT_NAMES or _is(annotation, "is_op_context")
         ):
             context = parameter.name
             _check_context(where, parameter.name, annotation)
-            if getattr(annotation, "is_asset_context", False):
+            if _is(annotation, "is_asset_context"):
                 asset_context = annotation.__name__
         elif parameter.kind is parameter.POSITIONAL_ONLY:
             raise DefinitionError(
@@ -126,8 +126,23 @@ def wrong_context(op_name: str, annotation: str) -> DefinitionError:
     )
 
 
+def _is(annotation: Any, mark: str) -> bool:
+    """Whether a class has the mark, and is no stand-in with any attribute (such as a mock)."""
+    return getattr(annotation, mark, False) is True
+
+
+def check_ports(where: str, ins: Mapping[str, Any], outs: Mapping[str, Any]) -> None:
+    """Raise DefinitionError for an input that is no In, or an output that is no Out."""
+    for name, declared in ins.items():
+        _check_is_in(where, check_name(name, f"an input of {where}", allowed="config"), declared)
+    for name, declared in outs.items():
+        check_name(name, f"an output of {where}")
+        if not isinstance(declared, Out):
+            raise DefinitionError(f"{where}: outs[{name!r}] must be an Out, got {declared!r}.")
+
+
 def _check_context(where: str, name: str, annotation: Any) -> None:
-    is_context = getattr(annotation, "is_op_context", False)
+    is_context = _is(annotation, "is_op_context")
     if isinstance(annotation, type) and annotation not in (object, Any) and not is_context:
         raise DefinitionError(
             f"{where}: parameter {name!r} receives the context, and is annotated with "
