@@ -91,7 +91,7 @@ class OpDefinition(ByReference, Invocable):
     @property
     def output_defs(self) -> list[OutputDefinition]:
         """The outputs with their names."""
-        return [named_out(name, declared) for name, declared in self.outs.items()]
+        return [self.output_def_named(name) for name in self.outs]
 
     @property
     def input_dict(self) -> dict[str, InputDefinition]:
@@ -121,7 +121,7 @@ class OpDefinition(ByReference, Invocable):
         """Return an output; raises InvariantError for an unknown name."""
         if name not in self.outs:
             raise InvariantError(f"op {self.name!r} has no output {name!r}.")
-        return named_out(name, self.outs[name])
+        return named_out(name, self.outs[name], self.code_version)
 
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""
