@@ -129,7 +129,9 @@ class OpDefinition(ByReference, Invocable):
     @property
     def output_defs(self) -> Sequence[OutputDefinition]:
         """The outputs with their names, in order."""
-        return [named_out(name, declared) for name, declared in self.outs.items()]
+        return [
+            named_out(name, declared, self.code_version) for name, declared in self.outs.items()
+        ]
 
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""

@@ -47,6 +47,16 @@ class RunInfo:
         """The partition of the run, None for none."""
         return self.get_tag("dagster/partition")
 
+    @property
+    def parent_run_id(self) -> str | None:
+        """Id of the run that this one resumes, None for none."""
+        return self.get_tag("dagster/parent_run_id")
+
+    @property
+    def root_run_id(self) -> str | None:
+        """Id of the first run in the chain of resumed ones, None for none."""
+        return self.get_tag("dagster/root_run_id")
+
     def has_tag(self, key: str) -> bool:
         """Whether the run has a tag of that name."""
         return key in self.tags
