@@ -20,6 +20,9 @@ from rayexec.definitions.configurable_resource import (
     ConfigurableResourceFactory as ConfigurableResourceFactory,
 )
 from rayexec.definitions.configured import configured as configured
+from rayexec.definitions.console_loggers import colored_console_logger as colored_console_logger
+from rayexec.definitions.console_loggers import default_loggers as default_loggers
+from rayexec.definitions.console_loggers import json_console_logger as json_console_logger
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
 from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
@@ -227,6 +230,9 @@ from rayexec.io.filesystem import custom_path_fs_io_manager as custom_path_fs_io
 from rayexec.io.filesystem import fs_io_manager as fs_io_manager
 from rayexec.io.in_memory import InMemoryIOManager as InMemoryIOManager
 from rayexec.io.in_memory import mem_io_manager as mem_io_manager
+from rayexec.io.local_files import FileHandle as FileHandle
+from rayexec.io.local_files import LocalFileHandle as LocalFileHandle
+from rayexec.io.local_files import local_file_manager as local_file_manager
 from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
 from rayexec.job_sets.definition_set import BindResourcesToJobs as BindResourcesToJobs
 from rayexec.job_sets.definition_set import Definitions as Definitions

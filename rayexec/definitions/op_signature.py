@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.ports import NO_DEFAULT, In, Out
 from rayexec.definitions.resource import is_resource_annotation
+from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
@@ -64,11 +67,11 @@ def read_signature(
         if parameter.kind is parameter.VAR_KEYWORD:
             catches_all = True
         elif position == 0 and (
-            parameter.name in _CONTEXT_NAMES or getattr(annotation, "is_op_context", False)
+            parameter.name in _CONTEXT_NAMES or _is(annotation, "is_op_context")
         ):
             context = parameter.name
             _check_context(where, parameter.name, annotation)
-            if getattr(annotation, "is_asset_context", False):
+            if _is(annotation, "is_asset_context"):
                 asset_context = annotation.__name__
         elif parameter.kind is parameter.POSITIONAL_ONLY:
             raise DefinitionError(
@@ -80,6 +83,13 @@ def read_signature(
             resources.append(parameter.name)
         else:
             check_name(parameter.name, f"an input of {where}", allowed="config")
+            if is_subclass(annotation, Config):
+                warnings.warn(
+                    f"{where}: parameter {parameter.name!r} is annotated with the Config class "
+                    f"{annotation.__name__}, and is an input. The run config of an op is its "
+                    f"parameter named config.",
+                    stacklevel=4,
+                )
             default = NO_DEFAULT if parameter.default is parameter.empty else parameter.default
             is_inferred = parameter.name not in declared
             inputs[parameter.name] = _input(
@@ -116,6 +126,11 @@ def wrong_context(op_name: str, annotation: str) -> DefinitionError:
     )
 
 
+def _is(annotation: Any, mark: str) -> bool:
+    """Whether a class has the mark, and is no stand-in with any attribute (such as a mock)."""
+    return getattr(annotation, mark, False) is True
+
+
 def check_ports(where: str, ins: Mapping[str, Any], outs: Mapping[str, Any]) -> None:
     """Raise DefinitionError for an input that is no In, or an output that is no Out."""
     for name, declared in ins.items():
@@ -127,7 +142,7 @@ def check_ports(where: str, ins: Mapping[str, Any], outs: Mapping[str, Any]) -> 
 
 
 def _check_context(where: str, name: str, annotation: Any) -> None:
-    is_context = getattr(annotation, "is_op_context", False)
+    is_context = _is(annotation, "is_op_context")
     if isinstance(annotation, type) and annotation not in (object, Any) and not is_context:
         raise DefinitionError(
             f"{where}: parameter {name!r} receives the context, and is annotated with "

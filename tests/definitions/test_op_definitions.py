@@ -310,3 +310,34 @@ def test_metadata_is_wrapped_by_kind() -> None:
     for wrong in ({"x": object()}, {1: "x"}, {"x": {"y": object()}}):
         with pytest.raises(DefinitionError, match="metadata"):
             Failure("f", metadata=wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_ports_compare_by_content_and_have_the_code_version_of_the_op() -> None:
+    @op(code_version="op", out={"p": Out(), "q": Out(code_version="own")})
+    def versioned(x: int) -> tuple[int, str]:
+        return x, "q"
+
+    assert versioned.ins == {"x": In(int)}
+    assert In(int, metadata={"a": 1}) != In(int) == In(int)
+    assert Out(int) == Out(int) != Out(str)
+    assert [each.code_version for each in versioned.output_defs] == ["op", "own"]
+
+
+class _Anything(type):
+    def __getattr__(cls, name: str) -> str:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return name
+
+
+def test_a_class_with_any_attribute_is_no_context() -> None:
+    """So are classes of mocked modules: the first parameter is still an input."""
+
+    class Frame(metaclass=_Anything):
+        pass
+
+    @op
+    def read(first: Frame, second: Frame) -> Frame:
+        return first
+
+    assert list(read.ins) == ["first", "second"]
