@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.definitions.fresh_data import fresh
+from rayexec.definitions.log_levels import log_level
 from rayexec.errors import UnknownResourceError
 from rayexec.events import LogLine, user_traceback
 from rayexec.names import nearest
@@ -116,7 +117,7 @@ class StepLog:
         ``args`` fill in the message, and ``exc_info`` adds a traceback, as in ``logging``. Other
         options of loggers have no effect.
         """
-        severity = logging.getLevelName(level.upper()) if isinstance(level, str) else level
+        severity = log_level(level)
         # A lone mapping fills in by name, as in logging.
         values: Any = (
             args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
@@ -128,9 +129,7 @@ class StepLog:
         if exc_info:
             error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
             text += f"\n{user_traceback(error).rstrip()}" if error is not None else ""
-        self.lines.append(
-            LogLine(self._clock(), severity if isinstance(severity, int) else logging.INFO, text)
-        )
+        self.lines.append(LogLine(self._clock(), severity, text))
 
     def debug(self, msg: object, *args: object, **options: Any) -> None:
         """Record a line for debugging."""
