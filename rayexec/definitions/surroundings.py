@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.definitions.fresh_data import fresh
-from rayexec.errors import UnknownResourceError
+from rayexec.errors import UnknownResourceError, UnsupportedError
 from rayexec.events import LogLine, user_traceback
 from rayexec.names import nearest
 
@@ -22,6 +22,7 @@ __all__ = [
     "RunInfo",
     "StepLog",
     "ephemeral_run",
+    "no_instance",
 ]
 
 
@@ -183,6 +184,15 @@ class Resources:
 
 
 NO_RESOURCES = Resources({})
+
+
+def no_instance() -> UnsupportedError:
+    """Return the error of ``context.instance`` in a run."""
+    return UnsupportedError(
+        "a step has no access to the store of its run, which may be on another machine. "
+        "DagsterInstance.get() is that of RAYEXEC_HOME.",
+        feature="context.instance",
+    )
 
 
 def ephemeral_run(
