@@ -13,7 +13,6 @@ from rayexec.definitions.called_op import CalledOp
 from rayexec.definitions.config_models import FieldValues, as_data
 from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue
-from rayexec.definitions.node_handle import NodeHandle
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.ports import NO_DEFAULT
@@ -29,6 +28,7 @@ from rayexec.definitions.surroundings import (
 )
 from rayexec.definitions.user_events import USER_EVENTS, UserEvent
 from rayexec.errors import InvariantError, UnsupportedError
+from rayexec.events import NodeHandle
 from rayexec.names import mapping_keys, nearest, node_path
 
 __all__ = [
@@ -267,9 +267,15 @@ class OpExecutionContext:
     ) -> None:
         """Attach metadata to a future output, or to one value of a dynamic output.
 
-        Raises InvariantError for an output that the op has already yielded, for a second call, and
-        where several outputs leave open which is meant.
+        A later call adds to an earlier one. Raises InvariantError for an output that the op has
+        already yielded, and where several outputs leave open which is meant.
         """
+        stored_as = self._name_of_future(output_name, mapping_key)
+        normalize_metadata(metadata)  # a wrong value is a mistake in this line
+        self._metadata[stored_as] = {**self._metadata.get(stored_as, {}), **metadata}
+
+    def _name_of_future(self, output_name: str | None, mapping_key: str | None) -> str:
+        """Return the name that an output to come is stored as."""
         op = self.op_def
         if output_name is None:
             if len(op.outs) != 1:
@@ -293,13 +299,7 @@ class OpExecutionContext:
                 f"output {stored_as!r} of op {op.name!r} has already been yielded: add its "
                 f"metadata before."
             )
-        if stored_as in self._metadata:
-            raise InvariantError(
-                f"output {stored_as!r} of op {op.name!r} has metadata already: add all of it in "
-                f"one call."
-            )
-        normalize_metadata(metadata)  # a wrong value is a mistake in this line
-        self._metadata[stored_as] = metadata
+        return stored_as
 
     @property
     def outputs_so_far(self) -> AbstractSet[str]:
