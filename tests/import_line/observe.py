@@ -1,4 +1,4 @@
-"""What a job file does: how each of its runs ends, step by step, and what else it reports.
+"""The doings of a job file: how each of its runs ends, step by step, and what else it reports.
 
 It reads results by Dagster's names alone, so that it works on both packages. A file may have
 
@@ -69,6 +69,9 @@ def ending_of(job: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         for event in result.all_events
         if event.event_type_value == "STEP_FAILURE"
     }
+    # Dagster runs the hooks of a step in the order of a set.
+    for kinds in steps.values():
+        kinds.sort(key=lambda kind: kind if kind.startswith("HOOK") else "")
     return {
         "success": result.success,
         "steps": dict(sorted(steps.items())),
