@@ -245,8 +245,8 @@ from rayexec.job_sets.module_loading import (
 from rayexec.job_sets.module_loading import (
     load_definitions_from_package_name as load_definitions_from_package_name,
 )
+from rayexec.job_sets.repository_decorator import repository as repository
 from rayexec.job_sets.repository_definition import RepositoryDefinition as RepositoryDefinition
-from rayexec.job_sets.repository_definition import repository as repository
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
 from rayexec.jobs import build_reconstructable_job as build_reconstructable_job

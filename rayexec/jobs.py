@@ -36,8 +36,8 @@ __all__ = ["Graph", "Job", "build_reconstructable_job", "graph", "job", "reconst
 class Job(JobDefinition):
     """A job to run, made by ``@job`` or by ``to_job`` of a graph."""
 
-    def __post_init__(self, partitions_def: Any) -> None:
-        super().__post_init__(partitions_def)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if self.config is not None and not isinstance(self.config, (Mapping, ConfigMapping)):
             from rayexec.config.document import RunConfig
 

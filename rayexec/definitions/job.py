@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
@@ -17,8 +17,9 @@ from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.retry import RetryPolicy
+from rayexec.definitions.stand_ins import StandIn
 from rayexec.definitions.tags import normalize_tags
-from rayexec.errors import DefinitionError, UnsupportedError
+from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
 __all__ = ["JobDefinition"]
@@ -53,9 +54,10 @@ class JobDefinition(Hooked):
     owners: Sequence[str] | None = None
     #: Clauses that name the ops of the job's runs; None for all.
     op_selection: Sequence[str] | None = None
-    partitions_def: InitVar[Any] = None
+    #: A stand-in: partitions only import here, and a run is for none of them.
+    partitions_def: Any = None
 
-    def __post_init__(self, partitions_def: Any) -> None:
+    def __post_init__(self) -> None:
         graph = self.graph_def
         if not isinstance(graph, GraphDefinition):
             raise DefinitionError(
@@ -64,11 +66,13 @@ class JobDefinition(Hooked):
             )
         name = check_name(self.name or graph.name, "a job")
         where = f"job {name!r}"
-        if partitions_def is not None:
-            raise UnsupportedError(
-                f"{where}: partitions are not here. Give the key as config of an op, and launch a "
-                f"run for each key."
+        if not isinstance(self.partitions_def, (StandIn, type(None))):
+            raise DefinitionError(
+                f"{where}: partitions_def must be what StaticPartitionsDefinition and the like "
+                f"make, got {type(self.partitions_def).__name__}."
             )
+        if isinstance(self.config, StandIn):  # of partitions
+            self._set(partitions_def=self.config, config=None)
         own_tags = {**graph.tags, **normalize_tags(self.tags, where)}
         run_tags = normalize_tags(self.run_tags, where)
         self._set(
@@ -96,6 +100,11 @@ class JobDefinition(Hooked):
         """The graph of the job."""
         return self.graph_def
 
+    @property
+    def loggers(self) -> Mapping[str, LoggerDefinition]:
+        """The loggers of the job."""
+        return self.logger_defs
+
 
 def _check_settings(job: JobDefinition, where: str) -> None:
     policy, executor = job.op_retry_policy, job.executor_def
@@ -103,7 +112,7 @@ def _check_settings(job: JobDefinition, where: str) -> None:
         raise DefinitionError(
             f"{where}: op_retry_policy must be a RetryPolicy, got {type(policy).__name__}."
         )
-    if not isinstance(executor, ExecutorDefinition):
+    if not isinstance(executor, (ExecutorDefinition, StandIn)):
         raise DefinitionError(
             f"{where}: executor_def must be one of in_process_executor, multiprocess_executor and "
             f"ray_executor, got {type(executor).__name__}."

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from rayexec import (
+    DefinitionError,
     DependencyDefinition,
     DynamicOut,
     DynamicOutput,
@@ -21,7 +22,7 @@ from rayexec import (
     OutputMapping,
     RetryPolicy,
     SelectionError,
-    UnsupportedError,
+    StaticPartitionsDefinition,
     graph,
     in_process_executor,
     job,
@@ -260,12 +261,16 @@ def test_metadata_and_owners_of_a_job() -> None:
     assert noted.owners == ["ada@example.com", "team:data"]
 
 
-def test_partitions_are_refused_with_what_to_do() -> None:
-    with pytest.raises(UnsupportedError, match=r"partitions are not here\. Give the key"):
+def test_partitions_only_import_and_anything_else_is_refused() -> None:
+    days = StaticPartitionsDefinition(["monday"])
 
-        @job(partitions_def=object())
-        def cut() -> None:
-            one()
+    @graph
+    def cut() -> None:
+        one()
+
+    assert cut.to_job(partitions_def=days).partitions_def is days
+    with pytest.raises(DefinitionError, match="partitions_def must be"):
+        cut.to_job(partitions_def=object())
 
 
 def test_a_prepared_op_that_nothing_calls_is_told() -> None:
