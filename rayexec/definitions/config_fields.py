@@ -31,10 +31,11 @@ class Arm(NamedTuple):
 
 
 def complete_fields(cls: type[pydantic.BaseModel]) -> None:
-    """Give None to optional fields without a default, and Dagster's form to tagged unions.
+    """Give None to optional fields without a default, and Dagster's form to unions and enums.
 
     A field ``x: Optional[int]`` need not be given, and ``pet: Union[Cat, Dog]`` with the
-    discriminator ``kind`` takes ``{"cat": {…}}`` besides ``{"kind": "cat", …}``.
+    discriminator ``kind`` takes ``{"cat": {…}}`` besides ``{"kind": "cat", …}``. A field for an
+    enum takes the names of its members besides their values.
     """
     changed = False
     for field in cls.model_fields.values():
@@ -51,8 +52,38 @@ def complete_fields(cls: type[pydantic.BaseModel]) -> None:
                 pydantic.BeforeValidator(_UnionReader(field.discriminator, models))
             )
             changed = True
+        if _names_members(field):
+            kind: Any = field.annotation
+            field.metadata.append(pydantic.BeforeValidator(_MemberReader(kind)))
+            changed = True
     if changed and cls.__pydantic_complete__:
         cls.model_rebuild(force=True)
+
+
+def _names_members(field: Any) -> bool:
+    """Whether a field is for an enum whose members have other names than values."""
+    kind = field.annotation
+    return (
+        isinstance(kind, type)
+        and issubclass(kind, enum.Enum)
+        and any(name != member.value for name, member in kind.__members__.items())
+        and not any(
+            isinstance(each, pydantic.BeforeValidator) and isinstance(each.func, _MemberReader)
+            for each in field.metadata
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _MemberReader:
+    """A validator that turns the name of an enum's member into the member."""
+
+    kind: type[enum.Enum]
+
+    def __call__(self, value: Any) -> Any:
+        is_value = any(value == member.value for member in self.kind)
+        is_name = isinstance(value, str) and value in self.kind.__members__
+        return self.kind[value] if is_name and not is_value else value
 
 
 @lru_cache(maxsize=512)

@@ -67,7 +67,8 @@ class ConfigurableResourceFactory(ResourceClass, Generic[T]):
     ) -> CoreSchema:
         """Let a field of this class also hold what ``configure_at_launch`` returns."""
         schema = handler(source)
-        if not cls.__dict__.get("__pydantic_complete__"):
+        made = cls.__dict__
+        if not made.get("__pydantic_complete__") or "__pydantic_core_schema__" not in made:
             return schema  # of the class itself, which is just being made
         return core_schema.no_info_wrap_validator_function(_unless_partial, schema)
 

@@ -165,6 +165,15 @@ class OpExecutionContext:
         return RunningJob(self.job_name)
 
     @property
+    def instance(self) -> Any:
+        """Raises UnsupportedError in a run: a step has no access to the store of its run."""
+        raise UnsupportedError(
+            "a step has no access to the store of its run, which may be on another machine. "
+            "DagsterInstance.get() is that of RAYEXEC_HOME.",
+            feature="context.instance",
+        )
+
+    @property
     def pdb(self) -> Any:
         """A debugger for ``context.pdb.set_trace()``, in a process that has a terminal."""
         from pdb import Pdb  # slow to import, and seldom of use

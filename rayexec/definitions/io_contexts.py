@@ -159,7 +159,7 @@ class OutputContext(_PortContext):
         *,
         step_key: str | None = None,
         mapping_key: str | None = None,
-        output_metadata: Mapping[str, MetadataValue] | None = None,
+        output_metadata: Mapping[str, Any] | None = None,
         version: str | None = None,
         **facts: Any,
     ) -> None:

@@ -50,9 +50,10 @@ def manager_key(out: Out, resources: Mapping[str, ResourceDefinition]) -> str | 
     Returns None for an output in the object store.
     """
     key = out.io_manager_key or IO_MANAGER
-    if out.type.is_nothing or (key == IO_MANAGER and key not in resources):
+    definition = resources.get(key)
+    if out.type.is_nothing or (key == IO_MANAGER and definition is None):
         return None
-    return key
+    return None if getattr(definition, "keeps_in_memory", False) else key
 
 
 class InputManager(ABC):
@@ -143,6 +144,8 @@ class IOManagerDefinition(ResourceDefinition):
 
     input_config_schema: Any = None
     output_config_schema: Any = None
+    #: Outputs stay where they are without an IO manager: in the memory of the engine.
+    keeps_in_memory: bool = False
 
     @staticmethod
     def hardcoded_io_manager(value: Any, description: str | None = None) -> IOManagerDefinition:

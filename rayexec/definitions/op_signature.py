@@ -14,7 +14,7 @@ from rayexec.names import check_name, nearest
 
 __all__ = ["Parameters", "Signature", "read_signature", "wrong_context"]
 
-_CONTEXT_NAMES = frozenset({"context", "_context", "_", "__"})
+_CONTEXT_NAMES = frozenset({"context", "_context", "context_", "_", "__"})
 
 
 @dataclass(frozen=True, slots=True)

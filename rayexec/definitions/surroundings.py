@@ -14,7 +14,19 @@ from rayexec.errors import UnknownResourceError
 from rayexec.events import LogLine, user_traceback
 from rayexec.names import nearest
 
-__all__ = ["NO_RESOURCES", "OwnRunInfo", "Resources", "RunInfo", "StepLog", "ephemeral_run"]
+__all__ = [
+    "DEFAULT_HOME",
+    "NO_RESOURCES",
+    "OwnRunInfo",
+    "Resources",
+    "RunInfo",
+    "StepLog",
+    "ephemeral_run",
+]
+
+
+# The place of runs where RAYEXEC_HOME names none.
+DEFAULT_HOME = "~/.rayexec"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +38,8 @@ class RunInfo:
     tags: Mapping[str, str] = field(default_factory=dict)
     run_config: Mapping[str, Any] = field(default_factory=dict)
     retries: bool = True
+    #: The place of runs, as their driver has it: RAYEXEC_HOME, or its default.
+    home: str = DEFAULT_HOME
 
     @property
     def partition_key(self) -> str | None:
@@ -51,8 +65,9 @@ class OwnRunInfo(RunInfo):
     _tags: Mapping[str, str] | None
 
     def __init__(self, given: RunInfo) -> None:
-        facts = {"run_id": given.run_id, "job_name": given.job_name, "retries": given.retries}
-        for name, value in {**facts, "_given": given, "_tags": None, "_run_config": None}.items():
+        for name in ("run_id", "job_name", "retries", "home"):
+            object.__setattr__(self, name, getattr(given, name))
+        for name, value in {"_given": given, "_tags": None, "_run_config": None}.items():
             object.__setattr__(self, name, value)
 
     @property
@@ -70,7 +85,8 @@ class OwnRunInfo(RunInfo):
         return self._run_config
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RunInfo, (self.run_id, self.job_name, self.tags, self.run_config, self.retries)
+        facts = (self.run_id, self.job_name, self.tags, self.run_config, self.retries, self.home)
+        return RunInfo, facts
 
 
 class StepLog:

@@ -16,6 +16,7 @@ from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.surroundings import Resources, RunInfo, ephemeral_run
 from rayexec.direct.opened_resources import OpenedResources, OpensResources
 from rayexec.errors import DefinitionError, InvariantError
+from rayexec.store.instance import DagsterInstance
 
 __all__ = [
     "DirectHookContext",
@@ -92,7 +93,7 @@ class DirectInitResourceContext(OpensResources, InitResourceContext):
     """Context for direct calls of resources."""
 
     def __init__(self, config: Any, resources: Mapping[str, Any] | None, instance: Any) -> None:
-        super().__init__(resource_config=config, instance=instance)
+        super().__init__(resource_config=config, instance=instance or DagsterInstance.ephemeral())
         self._given = resources
         self._opened = OpenedResources(resources, None, ephemeral_run())
 

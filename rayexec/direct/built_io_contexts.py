@@ -8,7 +8,6 @@ from typing import Any
 from rayexec.definitions.asset_key import AssetKey, CoercibleToAssetKey
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.surroundings import Resources, ephemeral_run
 from rayexec.definitions.type_resolution import resolve_type
 from rayexec.direct.opened_resources import OpenedResources, OpensResources
@@ -96,7 +95,7 @@ def build_output_context(
         op_def=op_def,
         dagster_type=None if dagster_type is None else resolve_type(dagster_type),
         definition_metadata=definition_metadata or metadata,
-        output_metadata=normalize_metadata(output_metadata),
+        output_metadata=output_metadata,
         config=config,
         resource_config=resource_config or {},
         version=version,

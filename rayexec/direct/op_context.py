@@ -15,6 +15,7 @@ from rayexec.definitions.user_events import UserEvent
 from rayexec.direct.direct_config import direct_config
 from rayexec.direct.opened_resources import OpenedResources, OpensResources
 from rayexec.errors import DefinitionError, InvariantError, InvocationError, UnsupportedError
+from rayexec.store.instance import DagsterInstance
 
 __all__ = ["DirectOpExecutionContext", "build_op_context"]
 
@@ -56,7 +57,7 @@ class DirectOpExecutionContext(OpensResources, OpExecutionContext):
         retry_number: int,
         mapping_key: str | None,
         partition_key: str | None,
-        instance: Any,
+        instance: DagsterInstance | None,
     ) -> None:
         run = ephemeral_run(run_tags, run_config)
         step_key = "ephemeral" if mapping_key is None else f"ephemeral[{mapping_key}]"
@@ -167,8 +168,10 @@ class DirectOpExecutionContext(OpensResources, OpExecutionContext):
         return self._resources if self.is_bound else self.opened_resources("build_op_context")
 
     @property
-    def instance(self) -> Any:
-        """The instance that ``build_op_context`` got."""
+    def instance(self) -> DagsterInstance:
+        """The instance that ``build_op_context`` got, or else one without runs, in memory."""
+        if self._instance is None:
+            self._instance = DagsterInstance.ephemeral()
         return self._instance
 
     @property
@@ -220,7 +223,7 @@ def build_op_context(
     resources: Mapping[str, Any] | None = None,
     op_config: Any = None,
     resources_config: Mapping[str, Any] | None = None,
-    instance: Any = None,
+    instance: DagsterInstance | None = None,
     config: Any = None,
     partition_key: str | None = None,
     partition_key_range: Any = None,

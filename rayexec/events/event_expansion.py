@@ -60,6 +60,8 @@ def expand_event(event: Event, job_name: str, before: Sequence[Event] = ()) -> E
             first = next((each for each in before if each.is_step_failure), None)
             error = None if first is None else first.step_failure_data.error
             data = JobFailureData(error, tuple(data["failed_steps"]), first)
+    elif event.event_type is EventType.ENGINE_EVENT and data is None:
+        data = EngineEventData()
     return replace(event, event_specific_data=data, job_name=job_name)
 
 
@@ -75,7 +77,7 @@ def expand_resource(
             message = f'Captured the output of closing resource "{name}".'
             yield made(EventType.LOGS_CAPTURED, message, record.ended, event_specific_data=captured)
         if record.error is not None:
-            message = f'Teardown of resource "{name}" failed: {reason}'
+            message = f"Teardown of resources [{name}] failed: {reason}"
             data = EngineEventData(error=record.error)
             yield made(EventType.ENGINE_EVENT, message, record.ended, event_specific_data=data)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.definitions.resource_binding import bind_resources
-from rayexec.definitions.surroundings import RunInfo
+from rayexec.definitions.surroundings import DEFAULT_HOME, RunInfo
 from rayexec.definitions.tags import max_runtime, normalize_tags
 from rayexec.errors import DefinitionError, UnsupportedError
 from rayexec.execute.observer import Echo, Observer
@@ -273,6 +274,7 @@ def prepare(
         tags=run_tags,
         run_config=config.document,
         retries=config.execution.retries,
+        home=os.environ.get("RAYEXEC_HOME") or DEFAULT_HOME,
     )
     loggers = {
         name: InitLoggerContext(value, job.logger_defs[name], job, info.run_id)

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from rayexec.config.file_owners import trusted_owners
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.run.file_modes import make_directories, new_file
 
-__all__ = ["OutputFile", "file_of", "upstream_of"]
+__all__ = ["OutputFile", "file_at", "file_of", "upstream_of"]
 
 # On these file systems a file appears only once it is complete, and a move is a copy.
 _OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
@@ -105,13 +105,17 @@ def file_of(base_dir: str, context: OutputContext, suffix: str = "") -> OutputFi
     Letters, digits and ``_.-`` stay; all other characters are percent-encoded. So different outputs
     have different files on every file system.
     """
+    return file_at(base_dir, [_name(part) for part in context.get_identifier()], suffix)
+
+
+def file_at(base_dir: str, parts: Sequence[str], suffix: str = "") -> OutputFile:
+    """Return the file below ``base_dir`` with these names of directories, and its own at last."""
     from pyarrow import fs
 
     if "://" in base_dir:
         filesystem, base = fs.FileSystem.from_uri(base_dir)
     else:
         filesystem, base = fs.LocalFileSystem(), os.path.abspath(os.path.expanduser(base_dir))
-    parts = [_name(part) for part in context.get_identifier()]
     path = "/".join((base.replace(os.sep, "/").rstrip("/"), *parts)) + suffix
     return OutputFile(filesystem, path, len(parts))
 

@@ -145,9 +145,9 @@ class OutputCollector:
                     self._add_values(name, item)
                 else:
                     self._add_value(name, item)
-        elif result is None and all(out.type.is_nothing for out in op.outs.values()):
-            return  # ``check`` adds outputs of type Nothing
-        elif result is not None or all(out.is_required for out in op.outs.values()):
+        elif result is not None or not all(
+            out.type.is_nothing and out.is_required for out in op.outs.values()
+        ):  # ``check`` adds required outputs of type Nothing
             got = (
                 f"a tuple of {len(result)}"
                 if isinstance(result, tuple)

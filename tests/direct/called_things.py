@@ -146,6 +146,11 @@ def yields_pair(items: Any) -> Iterator[Any]:
     yield from items
 
 
+@op(out={"a": Out(is_required=False), "b": Out(is_required=False)})
+def both_optional(flag: Any) -> Any:
+    return (1, 2) if flag else None
+
+
 @op(out=DynamicOut(int))
 def several(items: Any) -> Any:
     return items

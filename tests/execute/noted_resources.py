@@ -48,7 +48,7 @@ def teardowns(result: Any) -> list[str]:
     return [
         event.message
         for event in result.all_events
-        if event.message.startswith("Teardown of resource")
+        if event.message.startswith("Teardown of resources")
     ]
 
 

@@ -80,6 +80,15 @@ def test_run_config_replaces_values_of_code_one_by_one(
     assert showing.execute_in_process(run_config).output_for_node("show") == expected
 
 
+@pytest.mark.parametrize("given", ["LARGE", "large size", Size.LARGE])
+def test_code_names_members_of_enums_as_config_does(given: Any) -> None:
+    @job(resource_defs={"client": Client(url="code", size=given)})
+    def showing() -> None:
+        show()
+
+    assert showing.execute_in_process().output_for_node("show")[2] == "LARGE"
+
+
 def test_run_config_replaces_a_variable() -> None:
     @job(resource_defs={"client": Client(url=EnvVar("NOT_SET_ANYWHERE"))})
     def showing() -> None:

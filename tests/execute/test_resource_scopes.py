@@ -120,7 +120,7 @@ def test_a_step_scoped_resource_that_fails_to_close_is_told_at_its_step(execute:
     result = execute(using)
     assert result.success
     [event] = [
-        event for event in result.all_events if event.message.startswith("Teardown of resource")
+        event for event in result.all_events if event.message.startswith("Teardown of resources")
     ]
     assert event.step_key == "use"
 

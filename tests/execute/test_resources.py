@@ -215,10 +215,10 @@ def test_a_resource_that_fails_to_close_fails_nothing_else(
     assert result.output_for_node("use") == 2
     assert closed.exists()
     [event] = [
-        event for event in result.all_events if event.message.startswith("Teardown of resource")
+        event for event in result.all_events if event.message.startswith("Teardown of resources")
     ]
     assert event.event_type.name == "ENGINE_EVENT"
-    assert 'Teardown of resource "thing" failed' in event.message
+    assert "Teardown of resources [thing] failed" in event.message
 
 
 def test_a_resource_that_exits_while_it_opens(execute: Any) -> None:

@@ -64,7 +64,7 @@ def test_a_kept_resource_that_fails_to_close_is_told_and_the_others_close(
     assert result.output_for_node("use") == 2
     assert closed.exists()
     [message] = teardowns(result)
-    assert 'Teardown of resource "upper" failed' in message
+    assert "Teardown of resources [upper] failed" in message
     assert "stuck" in message
 
 
@@ -92,7 +92,7 @@ def test_a_resource_that_takes_long_to_close_is_told_and_not_waited_for(
     result = execute_on_ray(using)
     assert result.success
     [message] = teardowns(result)
-    assert 'Teardown of resource "slow" failed' in message
+    assert "Teardown of resources [slow] failed" in message
     assert "took longer than 0.2 s" in message
     Path(go).touch()
     until(lambda: os.path.exists(f"{go}ne"))

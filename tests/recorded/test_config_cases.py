@@ -38,7 +38,8 @@ TABLES: dict[str, Callable[[str], Any]] = {
 
 def difference(case: Case, seen: str | None, problem: str) -> str:
     """Return the reason for another answer than Dagster's; without one, the difference itself."""
-    if seen is None and "expected float" in problem and "got True (bool)" in problem:
+    shown = ("got True (bool)", "The value is secret")
+    if seen is None and "expected float" in problem and any(text in problem for text in shown):
         return "a bool is no float"
     if seen is None and "does not hold a valid bool" in problem:
         return "a variable for a bool holds a word for true or false"

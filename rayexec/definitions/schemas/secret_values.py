@@ -93,11 +93,17 @@ def without_secrets(item: Entry, findings: Sequence[Finding], given: object) -> 
     """Return findings whose messages quote no secret value of ``given``."""
     masked = _of_entry(item, given)
     return [
-        finding._replace(message="does not fit. The value is secret, so it is not shown here.")
+        finding._replace(message=_without_value(finding.message))
         if _at(masked, finding.path) == MASKED != _at(given, finding.path)
         else finding
         for finding in findings
     ]
+
+
+def _without_value(message: str) -> str:
+    # The message of a validator of users may quote the value anywhere.
+    expected = message.partition(", got ")[0] if message.startswith("expected ") else "does not fit"
+    return f"{expected}. The value is secret, so it is not shown here."
 
 
 def _at(value: object, path: Sequence[str]) -> object:
