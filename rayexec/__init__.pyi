@@ -248,14 +248,16 @@ from rayexec.job_sets.module_loading import (
 from rayexec.job_sets.module_loading import (
     load_definitions_from_package_name as load_definitions_from_package_name,
 )
+from rayexec.job_sets.reconstructable_jobs import (
+    build_reconstructable_job as build_reconstructable_job,
+)
+from rayexec.job_sets.reconstructable_jobs import reconstructable as reconstructable
 from rayexec.job_sets.repository_decorator import repository as repository
 from rayexec.job_sets.repository_definition import RepositoryDefinition as RepositoryDefinition
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
-from rayexec.jobs import build_reconstructable_job as build_reconstructable_job
 from rayexec.jobs import graph as graph
 from rayexec.jobs import job as job
-from rayexec.jobs import reconstructable as reconstructable
 from rayexec.launch import LaunchedRun as LaunchedRun
 from rayexec.launch import launch_job as launch_job
 from rayexec.run.dagster_run import DagsterRun as DagsterRun
@@ -275,10 +277,12 @@ __all__: list[str]
 # Dagster's names of some of them.
 DagsterEvent = Event
 DagsterEventType = EventType
+DagsterTypeLoaderContext = OpExecutionContext
 GraphDefinition = Graph
 JobDefinition = Job
 DagsterInvalidConfigDefinitionError = DefinitionError
 DagsterUnmetExecutorRequirementsError = EngineError
+TypeCheckContext = OpExecutionContext
 
 # Names of Dagster that only import: rayexec/definitions/stand_in_names.py has them by topic.
 class AddDynamicPartitionsRequest(Any): ...

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
 
 from rayexec.definitions.dependencies import Dependency, InputMapping, OutputMapping
@@ -15,19 +12,20 @@ from rayexec.definitions.graph import GraphDefinition, compose, graph_config
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
 from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
 from rayexec.definitions.wiring import wire
-from rayexec.errors import DefinitionError, InvariantError, MisuseError
+from rayexec.errors import DefinitionError, MisuseError
 from rayexec.names import check_name
 
 if TYPE_CHECKING:
     from rayexec.execute import ExecuteInProcessResult, JobExecutionResult
     from rayexec.store.instance import DagsterInstance
 
-__all__ = ["Graph", "Job", "build_reconstructable_job", "graph", "job", "reconstructable", "to_job"]
+__all__ = ["Graph", "Job", "graph", "job", "to_job"]
 
 # The methods that run a job import ``rayexec.execute`` when they are called: a module that only
 # declares jobs, on a worker too, is imported without it.
@@ -46,6 +44,22 @@ class Job(JobDefinition):
                     f"job {self.name!r}: config must be a mapping, a RunConfig or what "
                     f"@config_mapping makes, got {type(self.config).__name__}."
                 )
+
+    def with_executor_def(self, executor_def: ExecutorDefinition) -> Job:
+        """Return a copy with another executor."""
+        return replace(self, executor_def=executor_def)
+
+    def with_logger_defs(self, logger_defs: Mapping[str, LoggerDefinition]) -> Job:
+        """Return a copy with other loggers."""
+        return replace(self, logger_defs=logger_defs)
+
+    def with_metadata(self, metadata: Mapping[str, Any]) -> Job:
+        """Return a copy with other metadata."""
+        return replace(self, metadata=metadata)
+
+    def with_top_level_resources(self, resource_defs: Mapping[str, Any]) -> Job:
+        """Return a copy with more resources; those of the job win."""
+        return replace(self, resource_defs={**resource_defs, **self.resource_defs})
 
     def get_subset(self, *, op_selection: Iterable[str] | None = None) -> Job:
         """Return a copy whose runs have only the ops of a selection; raises SelectionError."""
@@ -149,16 +163,18 @@ class Graph(GraphDefinition):
         output_mappings: Sequence[OutputMapping] | None = None,
         tags: Mapping[str, Any] | None = None,
         config: Any = None,
+        **wired: Any,
     ) -> None:
         label = check_name(name, "a graph")
         where = f"graph {label!r}"
-        wiring = wire(label, node_defs, dependencies, input_mappings, output_mappings)
-        self._wire(
-            label,
-            wiring,
+        if "nodes" not in wired:  # those of a body, or of a copy
+            wired |= wire(label, node_defs, dependencies, input_mappings, output_mappings)._asdict()
+        super().__init__(
+            name=label,
             description=description,
             tags=normalize_tags(tags, where),
             config=graph_config(config, where),
+            **wired,
         )
 
     def pending(self) -> CalledGraph:
@@ -357,50 +373,3 @@ def to_job(
         partitions_def=partitions_def,
     )
     return made if op_selection is None else made.get_subset(op_selection=op_selection)
-
-
-def reconstructable(target: Job | Callable[[], Job]) -> Job:
-    """Return a job itself, or the job that a function returns.
-
-    Dagster wants a job wrapped so that other processes can load it; rayexec does not. Raises
-    InvariantError for anything else.
-    """
-    made = target if isinstance(target, Job) or not callable(target) else target()
-    if not isinstance(made, Job):
-        whose = "" if made is target else " by the function"
-        raise InvariantError(
-            f"reconstructable takes a job, or a function that returns one, got "
-            f"{type(made).__name__}{whose}."
-        )
-    return made
-
-
-def build_reconstructable_job(
-    reconstructor_module_name: str,
-    reconstructor_function_name: str,
-    reconstructable_args: Sequence[Any] = (),
-    reconstructable_kwargs: Mapping[str, Any] | None = None,
-    reconstructor_working_directory: str | None = None,
-) -> Job:
-    """Return the job that a function of a module makes of these arguments.
-
-    ``reconstructor_working_directory`` is where the module is, unless it is on ``sys.path``.
-    """
-    with _imported_from(reconstructor_working_directory):
-        module = import_module(reconstructor_module_name)
-    function = getattr(module, reconstructor_function_name)
-    arguments = dict(reconstructable_kwargs or {})
-    return reconstructable(lambda: function(*reconstructable_args, **arguments))
-
-
-@contextlib.contextmanager
-def _imported_from(directory: str | None) -> Iterator[None]:
-    """Let modules be imported from ``directory`` during the ``with`` block."""
-    if directory is None:
-        yield
-        return
-    sys.path.insert(0, directory)
-    try:
-        yield
-    finally:
-        sys.path.remove(directory)

@@ -23,7 +23,6 @@ from rayexec.definitions.concurrency import TagLimit
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.executor import ExecutorDefinition
 from rayexec.definitions.schemas.schema import validate
-from rayexec.definitions.stand_ins import StandIn, unsupported
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
 
@@ -40,11 +39,8 @@ def resolve_execution(
 ) -> tuple[ExecutionSettings, list[Problem]]:
     """Return the settings of the ``execution`` section, with all its problems.
 
-    ``section`` is the value below ``execution``, or None. Raises UnsupportedError for an executor
-    that only imports here.
+    ``section`` is the value below ``execution``, or None.
     """
-    if isinstance(executor, StandIn):
-        raise unsupported(executor, "was asked to run a job")
     if section is None or section == {}:
         name = RAY if executor.name == "default" else executor.name
         return _settings(name, _renamed(executor.settings), _PATH)

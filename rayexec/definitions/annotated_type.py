@@ -32,6 +32,7 @@ class AnnotatedType(DagsterType):
         typing_type: Any = None,
         loader: DagsterTypeLoader | None = None,
         unique: bool = False,
+        takes_list: bool = False,
     ) -> None:
         key, display = key or name, display or name
         super().__init__(
@@ -46,6 +47,7 @@ class AnnotatedType(DagsterType):
         self.annotation = annotation
         self.inner_types = inner
         self.is_custom = any(each.is_custom for each in inner)
+        self.takes_list = takes_list
         self._display = display
         if not unique:
             self._unique_name = None

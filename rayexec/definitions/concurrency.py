@@ -21,6 +21,7 @@ __all__ = [
     "Pool",
     "TagLimit",
     "limit_resource",
+    "pool_of",
     "pool_resource",
     "tag_resources",
 ]
@@ -49,6 +50,18 @@ class Pool:
                 f"pool {self.name!r}: slots must be a whole number of at least 1, got "
                 f"{self.slots!r}."
             )
+
+
+def pool_of(where: str, pool: str | Pool | None, tags: Mapping[str, str]) -> Pool | None:
+    """Return the pool of an op; raises DefinitionError if its tags name another."""
+    made = Pool(pool) if isinstance(pool, str) else pool
+    key = tags.get("dagster/concurrency_key")
+    if made is not None and key not in (None, made.name):
+        raise DefinitionError(
+            f"{where}: its pool is {made.name!r}, and its tag dagster/concurrency_key is {key!r}: "
+            f"name one of them."
+        )
+    return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn
 
@@ -49,6 +49,7 @@ class OpExecutionContext:
         "_op_def",
         "_own_config",
         "_own_tags",
+        "_report",
         "_resources",
         "_run",
         "_seen_outputs",
@@ -69,6 +70,7 @@ class OpExecutionContext:
         retry_number: int = 0,
         tags: Mapping[str, str] | None = None,
         log: StepLog | None = None,
+        report: Callable[[UserEvent], None] | None = None,
     ) -> None:
         self._given_run = run
         self._run: RunInfo | None = None
@@ -85,6 +87,7 @@ class OpExecutionContext:
         self._metadata: dict[str, Mapping[str, Any]] = {}
         self._seen_outputs: set[str] = set()
         self._events: list[UserEvent] = []
+        self._report = report
 
     @staticmethod
     def get() -> OpExecutionContext:
@@ -257,7 +260,7 @@ class OpExecutionContext:
                 f"context.log_event takes an AssetMaterialization, an AssetObservation or an "
                 f"ExpectationResult, got {type(event).__name__}."
             )
-        self._events.append(event)
+        (self._report or self._events.append)(event)
 
     def add_output_metadata(
         self,

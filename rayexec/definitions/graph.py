@@ -17,14 +17,28 @@ from rayexec.definitions.graph_data import (
     input_mappings_of,
     output_mappings_of,
 )
-from rayexec.definitions.handles import Collected, InvokedOutput, InvokedOutputs, Level, NodeOutput
+from rayexec.definitions.handles import (
+    Collected,
+    GraphInput,
+    InvokedOutput,
+    InvokedOutputs,
+    Level,
+    NodeOutput,
+)
 from rayexec.definitions.hooks import Hooked
 from rayexec.definitions.invocation import Invocable, Invocation, PendingInvocation
 from rayexec.definitions.mapping import ConfigMapping, Fixed, preset_of
+from rayexec.definitions.named_ports import (
+    DynamicOutputDefinition,
+    InputDefinition,
+    OutputDefinition,
+)
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import GraphIn, GraphOut
+from rayexec.definitions.ports_by_name import common_type, item_type
 from rayexec.definitions.tags import normalize_tags
-from rayexec.definitions.wiring import Wiring, checked_outputs
+from rayexec.definitions.types import DagsterType
+from rayexec.definitions.wiring import checked_outputs
 from rayexec.errors import DefinitionError, InvariantError, MisuseError
 from rayexec.names import check_name, nearest
 
@@ -92,26 +106,6 @@ class GraphDefinition(Invocable, Hooked):
             if graph.config is not None or graph.mapped_graphs
         }
 
-    def _wire(self, name: str, wiring: Wiring, **settings: Any) -> None:
-        """Fill in the fields from a wiring, in place of ``__init__``."""
-        GraphDefinition.__init__(
-            self,
-            name=name,
-            # A body can call ops and graphs only: nothing else is Invocable.
-            nodes=cast("tuple[Node, ...]", wiring.nodes),
-            inputs=wiring.inputs,
-            outputs=wiring.outputs,
-            levels=wiring.levels,
-            **settings,
-        )
-
-    @classmethod
-    def of_wiring(cls, name: str, wiring: Wiring, **settings: Any) -> Self:
-        """Return the graph of a wiring."""
-        made = cls.__new__(cls)
-        made._wire(name, wiring, **settings)
-        return made
-
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""
         return self.inputs
@@ -155,6 +149,34 @@ class GraphDefinition(Invocable, Hooked):
     def output_mappings(self) -> Sequence[OutputMapping]:
         """The outputs of the graph, each with the output of a node that gives it."""
         return output_mappings_of(self.outputs, self.levels)
+
+    @property
+    def input_defs(self) -> Sequence[InputDefinition]:
+        """The inputs, each of the type that all nodes which take it have, or else Any."""
+        types: dict[str, list[DagsterType]] = {name: [] for name in self.inputs}
+        for node in self.nodes:
+            kinds = {port.name: port.type for port in node.definition.input_defs}
+            for name, binding in node.inputs.items():
+                is_list = isinstance(binding, tuple)
+                for source in binding if isinstance(binding, tuple) else (binding,):
+                    if isinstance(source, GraphInput):
+                        kind = item_type(kinds[name]) if is_list else kinds[name]
+                        types[source.name].append(kind)
+        return [
+            InputDefinition(name=name, dagster_type=common_type(kinds))
+            for name, kinds in types.items()
+        ]
+
+    @property
+    def output_defs(self) -> Sequence[OutputDefinition]:
+        """The outputs, each of the type of the node's output behind it."""
+        nodes, outputs = self.node_dict, []
+        for mapping in self.output_mappings:
+            name, source = mapping.graph_output_name, mapping.maps_from
+            inner = nodes[source.node_name].definition.output_def_named(source.output_name)
+            kind = DynamicOutputDefinition if name in self.levels else OutputDefinition
+            outputs.append(kind(name=name, dagster_type=inner.type))
+        return outputs
 
     def call_directly(
         self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -204,15 +226,13 @@ def compose(
         handles = _outputs(returned, where, out)
     outputs = checked_outputs(composition, handles, where)
     _check_use(composition, inputs, where)
-    wiring = Wiring(
-        composition.nodes,
-        inputs,
-        outputs,
-        {each: handle.level for each, handle in handles.items() if handle.level},
-    )
-    return cls.of_wiring(
-        name,
-        wiring,
+    return cls(
+        name=name,
+        # A body can call ops and graphs only: nothing else is Invocable.
+        nodes=cast("tuple[Node, ...]", composition.nodes),
+        inputs=inputs,
+        outputs=outputs,
+        levels={each: handle.level for each, handle in handles.items() if handle.level},
         description=description or inspect.getdoc(fn),
         tags=normalize_tags(tags, where),
         config=graph_config(config, where),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from rayexec.definitions.handles import Binding, Level
 from rayexec.definitions.hooks import HookDefinition, hook_set
+from rayexec.definitions.ports_by_name import PortsByName
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
 from rayexec.errors import DefinitionError
@@ -40,7 +41,7 @@ CURRENT_BODY: contextvars.ContextVar[InvocationRecorder | None] = contextvars.Co
 )
 
 
-class Invocable:
+class Invocable(PortsByName):
     """A definition for the body of a graph to call: an op or another graph."""
 
     name: str

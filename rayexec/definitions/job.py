@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
+from rayexec.definitions.dependencies import Dependencies
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.fields_resource import resource_definition
-from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.graph import GraphDefinition, Node
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
-from rayexec.definitions.job_checks import check_graph, check_resources
+from rayexec.definitions.invocation import Invocable
+from rayexec.definitions.job_checks import (
+    check_graph,
+    check_resources,
+    definitions_in,
+    required_keys,
+)
 from rayexec.definitions.logger import LoggerDefinition
+from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.retry import RetryPolicy
-from rayexec.definitions.stand_ins import StandIn
+from rayexec.definitions.stand_ins import StandIn, unsupported
 from rayexec.definitions.tags import normalize_tags
-from rayexec.errors import DefinitionError
+from rayexec.errors import DefinitionError, InvariantError
 from rayexec.names import check_name, nearest
 
 __all__ = ["JobDefinition"]
@@ -54,7 +62,7 @@ class JobDefinition(Hooked):
     owners: Sequence[str] | None = None
     #: Clauses that name the ops of the job's runs; None for all.
     op_selection: Sequence[str] | None = None
-    #: A stand-in: partitions only import here, and a run is for none of them.
+    #: Has no effect here: a run is of no partition, or of the one in its tag.
     partitions_def: Any = None
 
     def __post_init__(self) -> None:
@@ -71,7 +79,7 @@ class JobDefinition(Hooked):
                 f"{where}: partitions_def must be what StaticPartitionsDefinition and the like "
                 f"make, got {type(self.partitions_def).__name__}."
             )
-        if isinstance(self.config, StandIn):  # of partitions
+        if isinstance(self.config, StandIn):  # of partitions; without one, a run has none of it
             self._set(partitions_def=self.config, config=None)
         own_tags = {**graph.tags, **normalize_tags(self.tags, where)}
         run_tags = normalize_tags(self.run_tags, where)
@@ -100,10 +108,81 @@ class JobDefinition(Hooked):
         """The graph of the job."""
         return self.graph_def
 
+    def check_supported(self, *, ignore_execution: bool) -> None:
+        """Raise UnsupportedError if a run needs a part of Dagster that rayexec does not have."""
+        if isinstance(self.executor_def, StandIn) and not ignore_execution:
+            raise unsupported(self.executor_def, f"is the executor of job {self.name!r}")
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The nodes of the graph."""
+        return self.graph_def.nodes
+
+    @property
+    def top_level_node_defs(self) -> Sequence[Invocable]:
+        """The definitions of the nodes, each once."""
+        return self.graph_def.node_defs
+
+    @property
+    def all_node_defs(self) -> Sequence[Invocable]:
+        """The definitions of the nodes at any depth, each once."""
+        return list(definitions_in(self.graph_def))
+
+    def has_node(self, name: str) -> bool:
+        """Return whether an op or graph of that name is in the job, at any depth."""
+        return any(definition.name == name for definition in self.all_node_defs)
+
+    def node_def_named(self, name: str) -> Invocable:
+        """Return the op or graph of that name, at any depth; raises InvariantError."""
+        definitions = {definition.name: definition for definition in self.all_node_defs}
+        if name not in definitions:
+            raise InvariantError(
+                f"job {self.name!r} has no op or graph {name!r}.{nearest(name, definitions)}"
+            )
+        return definitions[name]
+
+    def has_node_named(self, name: str) -> bool:
+        """Return whether the graph has a node of that name."""
+        return self.graph_def.has_node_named(name)
+
+    def get_node_named(self, name: str) -> Node:
+        """Return the node of that name in the graph; raises InvariantError."""
+        return self.graph_def.node_named(name)
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """The source of each connected input, by node."""
+        return self.graph_def.dependencies
+
     @property
     def loggers(self) -> Mapping[str, LoggerDefinition]:
-        """The loggers of the job."""
+        """The loggers that the job has of its own."""
         return self.logger_defs
+
+    @property
+    def has_specified_loggers(self) -> bool:
+        """Whether the job has loggers of its own."""
+        return bool(self.logger_defs)
+
+    @property
+    def has_specified_executor(self) -> bool:
+        """Whether the job has an executor of its own."""
+        return self.executor_def is not default_executor
+
+    @property
+    def config_mapping(self) -> ConfigMapping | None:
+        """The mapping that makes the run config, if the job has one."""
+        return self.config if isinstance(self.config, ConfigMapping) else None
+
+    @property
+    def run_config(self) -> Mapping[str, Any] | None:
+        """The default run config, if it is a mapping."""
+        return self.config if isinstance(self.config, Mapping) else None
+
+    @property
+    def required_resource_keys(self) -> Set[str]:
+        """The resources that ops and hooks of the job require, and those that these require."""
+        return required_keys(self.graph_def, self.hook_defs, self.resource_defs)
 
 
 def _check_settings(job: JobDefinition, where: str) -> None:

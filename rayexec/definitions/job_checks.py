@@ -7,16 +7,17 @@ from weakref import WeakKeyDictionary
 
 from rayexec.definitions.composition import two_of_one_name
 from rayexec.definitions.graph import GraphDefinition, Node
-from rayexec.definitions.handles import GraphInput
+from rayexec.definitions.handles import Collected, GraphInput
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.invocation import Invocable
+from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.requirements import lacking
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.types import DagsterType
 from rayexec.errors import DefinitionError
 
-__all__ = ["check_graph", "check_resources"]
+__all__ = ["check_graph", "check_resources", "definitions_in", "required_keys"]
 
 # Inputs of graphs that no run config could give, by graph: a graph never changes.
 _UNLOADABLE: WeakKeyDictionary[GraphDefinition, tuple[str, ...]] = WeakKeyDictionary()
@@ -29,7 +30,7 @@ def check_graph(graph: GraphDefinition, where: str) -> None:
     """
     definitions: dict[str, Invocable] = {}
     types: dict[str, DagsterType] = {}
-    for definition in _definitions(graph, set()):
+    for definition in definitions_in(graph):
         if definitions.setdefault(definition.name, definition) is not definition:
             raise DefinitionError(two_of_one_name(where, definition.name))
         if isinstance(definition, OpDefinition):
@@ -62,11 +63,8 @@ def check_resources(
     """
     if not resources:
         return
-    definitions = list(_definitions(graph, set()))
-    ops = [each for each in definitions if isinstance(each, OpDefinition)]
-    graphs = [graph, *(each for each in definitions if isinstance(each, GraphDefinition))]
-    called = [hook for each in graphs for node in each.nodes for hook in node.hooks]
-    problems = lacking(ops, [*hooks, *called], resources)
+    ops = [each for each in definitions_in(graph) if isinstance(each, OpDefinition)]
+    problems = lacking(ops, [*hooks, *_called_hooks(graph)], resources)
     if problems:
         raise DefinitionError(
             f"{where} lacks resources: {'; '.join(problems)}. Give them in "
@@ -74,8 +72,43 @@ def check_resources(
         )
 
 
-def _definitions(graph: GraphDefinition, seen: set[int]) -> Iterator[Invocable]:
+def definitions_in(graph: GraphDefinition) -> Iterator[Invocable]:
     """Yield the definitions in a graph at any depth, each once."""
+    return _definitions(graph, set())
+
+
+def required_keys(
+    graph: GraphDefinition,
+    hooks: Iterable[HookDefinition],
+    resources: Mapping[str, ResourceDefinition],
+) -> frozenset[str]:
+    """Return the keys of resources that a graph or hooks require, and those that these require."""
+    keys: set[str] = set()
+    for definition in definitions_in(graph):
+        if isinstance(definition, OpDefinition):
+            managers = {out.io_manager_key or IO_MANAGER for out in definition.outs.values()}
+            managers |= {
+                each.input_manager_key
+                for each in definition.ins.values()
+                if each.input_manager_key is not None
+            }
+            keys |= definition.resource_keys | managers
+    for hook in (*hooks, *_called_hooks(graph)):
+        keys |= hook.required_resource_keys
+    pending = list(keys)
+    for key in pending:
+        further = resources[key].required_resource_keys - keys if key in resources else ()
+        keys.update(further)
+        pending += further
+    return frozenset(keys)
+
+
+def _called_hooks(graph: GraphDefinition) -> list[HookDefinition]:
+    graphs = [graph, *(each for each in definitions_in(graph) if isinstance(each, GraphDefinition))]
+    return [hook for each in graphs for node in each.nodes for hook in node.hooks]
+
+
+def _definitions(graph: GraphDefinition, seen: set[int]) -> Iterator[Invocable]:
     for node in graph.nodes:
         definition = node.definition
         if id(definition) in seen:
@@ -92,6 +125,7 @@ def _unloadable_inputs(graph: GraphDefinition, where: str) -> tuple[str, ...]:
         return _UNLOADABLE[graph]
     needed: dict[str, None] = {}
     for node in graph.nodes:
+        _check_lists(node, where)
         for name in _needing_a_source(node, where):
             binding = node.inputs.get(name)
             if binding is None:
@@ -103,6 +137,18 @@ def _unloadable_inputs(graph: GraphDefinition, where: str) -> tuple[str, ...]:
             members = binding if isinstance(binding, tuple) else (binding,)
             needed.update({each.name: None for each in members if isinstance(each, GraphInput)})
     return _UNLOADABLE.setdefault(graph, tuple(needed))
+
+
+def _check_lists(node: Node, where: str) -> None:
+    """Raise DefinitionError for a list of outputs at an input whose type is that of one value."""
+    for name, binding in node.inputs.items():
+        if isinstance(binding, (tuple, Collected)) and isinstance(node.definition, OpDefinition):
+            kind = node.definition.ins[name].type
+            if not kind.takes_list:
+                raise DefinitionError(
+                    f"{where}: input {name!r} of {node.name!r} gets a list of outputs, and is of "
+                    f"type {kind.name}: annotate it with a list, such as list[{kind.name}]."
+                )
 
 
 def _needing_a_source(node: Node, where: str) -> Iterable[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
-from rayexec.definitions.concurrency import Pool
+from rayexec.definitions.compute_functions import function_of, parameters_of
+from rayexec.definitions.concurrency import Pool, pool_of
 from rayexec.definitions.config_parameter import checked_schema, schema_of_parameter
 from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.fresh_data import ReadOnlyDict
@@ -21,7 +22,7 @@ from rayexec.definitions.named_ports import (
     named_in,
     named_out,
 )
-from rayexec.definitions.op_signature import Parameters, read_signature
+from rayexec.definitions.op_signature import Parameters, check_ports, read_signature
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, In, Out
 from rayexec.definitions.ray_options import RayOptions
 from rayexec.definitions.ray_options import ray_options as as_ray_options
@@ -31,18 +32,19 @@ from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.time_limits import as_time_limit
 from rayexec.definitions.types import annotations_of
 from rayexec.definitions.versions import check_version
-from rayexec.errors import DefinitionError, InvariantError
+from rayexec.errors import DefinitionError
 from rayexec.names import check_name
 
 __all__ = ["OpDefinition", "op"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class OpDefinition(ByReference, Invocable):
     """An op: a function with its inputs, outputs and settings.
 
     A call in the body of a graph or job makes a node. Any other call, as in a unit test, runs the
-    function.
+    function. ``@op`` makes one of a function whose parameters are the inputs; this class takes a
+    ``compute_fn`` of a context and a dict of inputs.
     """
 
     name: str
@@ -68,15 +70,51 @@ class OpDefinition(ByReference, Invocable):
     #: The required resources, and those of the types of inputs and outputs.
     resource_keys: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        for name in ("ins", "outs", "tags"):  # contexts show them to steps
-            object.__setattr__(self, name, ReadOnlyDict(getattr(self, name)))
-        kinds = [*(each.type for each in self.ins.values())]
-        kinds += [each.type for each in self.outs.values()]
-        keys = self.required_resource_keys.union(*(kind.resource_keys for kind in kinds))
-        object.__setattr__(self, "resource_keys", keys)
-        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-            object.__setattr__(self, name, getattr(self.fn, name, None))
+    def __init__(
+        self,
+        compute_fn: Callable[..., Any] | None = None,
+        name: str = "",
+        ins: Mapping[str, In] | None = None,
+        outs: Mapping[str, Out] | None = None,
+        *,
+        fn: Callable[..., Any] | None = None,
+        parameters: Parameters | None = None,
+        tags: Mapping[str, Any] | None = None,
+        required_resource_keys: Iterable[str] | None = None,
+        pool: str | Pool | None = None,
+        ray_options: RayOptions | None = None,
+        as_output: Mapping[str, bool] | None = None,
+        **settings: Any,
+    ) -> None:
+        label = check_name(name, "an op")
+        where = f"op {label!r}"
+        ins, outs = dict(ins or {}), {"result": Out()} if outs is None else dict(outs)
+        if fn is None or parameters is None:
+            if not callable(compute_fn):
+                raise DefinitionError(f"{where}: compute_fn is a function, got {compute_fn!r}.")
+            check_ports(where, ins, outs)
+            fn, parameters = function_of(compute_fn), parameters_of(ins)
+        unknown = settings.keys() - _DEFAULTS.keys()
+        if unknown:
+            raise TypeError(f"OpDefinition takes no {', '.join(sorted(unknown))}")
+        all_tags = normalize_tags(tags, where)
+        types = [*(port.type for port in ins.values()), *(port.type for port in outs.values())]
+        required = frozenset(required_resource_keys or ())
+        vars(self).update(
+            _DEFAULTS | settings,
+            name=label,
+            fn=fn,
+            ins=ReadOnlyDict(ins),  # contexts show these to steps
+            outs=ReadOnlyDict(outs),
+            tags=ReadOnlyDict(all_tags),
+            parameters=parameters,
+            required_resource_keys=required,
+            resource_keys=required.union(*(kind.resource_keys for kind in types)),
+            pool=pool_of(where, pool, all_tags),
+            ray_options=ray_options or RayOptions(),
+            as_output=as_output or {},
+            **{name: getattr(fn, name, None) for name in _FUNCTION_NAMES},
+        )
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:
@@ -84,44 +122,14 @@ class OpDefinition(ByReference, Invocable):
         return self.fn
 
     @property
-    def input_defs(self) -> list[InputDefinition]:
-        """The inputs with their names."""
+    def input_defs(self) -> Sequence[InputDefinition]:
+        """The inputs with their names, in order."""
         return [named_in(name, declared) for name, declared in self.ins.items()]
 
     @property
-    def output_defs(self) -> list[OutputDefinition]:
-        """The outputs with their names."""
+    def output_defs(self) -> Sequence[OutputDefinition]:
+        """The outputs with their names, in order."""
         return [named_out(name, declared) for name, declared in self.outs.items()]
-
-    @property
-    def input_dict(self) -> dict[str, InputDefinition]:
-        """The inputs by name."""
-        return {each.name: each for each in self.input_defs}
-
-    @property
-    def output_dict(self) -> dict[str, OutputDefinition]:
-        """The outputs by name."""
-        return {each.name: each for each in self.output_defs}
-
-    def has_input(self, name: str) -> bool:
-        """Whether the op has an input of that name."""
-        return name in self.ins
-
-    def has_output(self, name: str) -> bool:
-        """Whether the op has an output of that name."""
-        return name in self.outs
-
-    def input_def_named(self, name: str) -> InputDefinition:
-        """Return an input; raises InvariantError for an unknown name."""
-        if name not in self.ins:
-            raise InvariantError(f"op {self.name!r} has no input {name!r}.")
-        return named_in(name, self.ins[name])
-
-    def output_def_named(self, name: str) -> OutputDefinition:
-        """Return an output; raises InvariantError for an unknown name."""
-        if name not in self.outs:
-            raise InvariantError(f"op {self.name!r} has no output {name!r}.")
-        return named_out(name, self.outs[name])
 
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""
@@ -170,6 +178,12 @@ class OpDefinition(ByReference, Invocable):
     ) -> Any:
         """Run the function on plain values, as in a unit test."""
         return direct_calls().call_op(pending, args, kwargs)
+
+
+_FUNCTION_NAMES = ("__module__", "__name__", "__qualname__", "__doc__")
+_DEFAULTS = {
+    each.name: each.default for each in fields(OpDefinition) if each.default is not MISSING
+}
 
 
 @overload
@@ -247,7 +261,7 @@ def op(
             required_resource_keys=keys,
             tags=all_tags,
             retry_policy=retry_policy,
-            pool=_pool(where, pool, all_tags),
+            pool=pool,
             code_version=code_version,
             ray_options=_requested(where, ray_options),
             timeout=None if timeout is None else as_time_limit(timeout),
@@ -292,17 +306,6 @@ def _resource_keys(where: str, declared: Any, parameters: Parameters) -> frozens
             f"required_resource_keys too: take all as parameters, or none."
         )
     return keys | frozenset(parameters.resources)
-
-
-def _pool(where: str, pool: str | Pool | None, tags: Mapping[str, str]) -> Pool | None:
-    made = Pool(pool) if isinstance(pool, str) else pool
-    key = tags.get("dagster/concurrency_key")
-    if made is not None and key not in (None, made.name):
-        raise DefinitionError(
-            f"{where}: its pool is {made.name!r}, and its tag dagster/concurrency_key is {key!r}: "
-            f"name one of them."
-        )
-    return made
 
 
 def _config_schema(

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from rayexec.definitions.ports import NO_DEFAULT, In
+from rayexec.definitions.ports import NO_DEFAULT, In, Out
 from rayexec.definitions.resource import is_resource_annotation
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
-__all__ = ["Parameters", "Signature", "read_signature", "wrong_context"]
+__all__ = ["Parameters", "Signature", "check_ports", "read_signature", "wrong_context"]
 
 _CONTEXT_NAMES = frozenset({"context", "_context", "context_", "_", "__"})
 
@@ -114,6 +114,16 @@ def wrong_context(op_name: str, annotation: str) -> DefinitionError:
         f"op {op_name!r} wants a context of the type {annotation}, which only ops of assets get: "
         f"annotate it with OpExecutionContext."
     )
+
+
+def check_ports(where: str, ins: Mapping[str, Any], outs: Mapping[str, Any]) -> None:
+    """Raise DefinitionError for an input that is no In, or an output that is no Out."""
+    for name, declared in ins.items():
+        _check_is_in(where, check_name(name, f"an input of {where}", allowed="config"), declared)
+    for name, declared in outs.items():
+        check_name(name, f"an output of {where}")
+        if not isinstance(declared, Out):
+            raise DefinitionError(f"{where}: outs[{name!r}] must be an Out, got {declared!r}.")
 
 
 def _check_context(where: str, name: str, annotation: Any) -> None:

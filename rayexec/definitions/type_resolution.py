@@ -40,9 +40,14 @@ _MOST_CACHED = 1024
 _CACHE: dict[Any, DagsterType] = {}
 
 
-ANY = AnnotatedType(Any, None, name="Any", loader=PlainLoader(), unique=True)
+ANY = AnnotatedType(Any, None, name="Any", loader=PlainLoader(), unique=True, takes_list=True)
 NOTHING = AnnotatedType(
-    Nothing, lambda value: value is None, name="Nothing", typing_type=type(None), unique=True
+    Nothing,
+    lambda value: value is None,
+    name="Nothing",
+    typing_type=type(None),
+    unique=True,
+    takes_list=True,
 )
 
 
@@ -76,6 +81,7 @@ _BUILT_IN: dict[Any, DagsterType] = {
         display="[Any]",
         typing_type=typing.List[Any],  # noqa: UP006  # the spelling of Dagster
         loader=ItemsLoader(list, PlainLoader()),
+        takes_list=True,
     ),
     type(None): NOTHING,
     None: NOTHING,
@@ -83,7 +89,7 @@ _BUILT_IN: dict[Any, DagsterType] = {
     Any: ANY,
     inspect.Parameter.empty: ANY,
     # Not checked, like Any.
-    object: AnnotatedType(object, None, name="object"),
+    object: AnnotatedType(object, None, name="object", takes_list=True),
 }
 _BARE: dict[Any, Any] = {
     typing.List: list,  # noqa: UP006
@@ -171,7 +177,16 @@ def _of_class(annotation: Any) -> DagsterType:
         lambda value: isinstance(value, annotation),
         name=annotation.__name__,
         key=f"_TypeHintInferred[{annotation.__module__}.{annotation.__name__}]",
+        takes_list=_has_lists(annotation),
     )
+
+
+def _has_lists(cls: type) -> bool:
+    """Whether a list is an instance of a class, such as ``collections.abc.Sequence``."""
+    try:
+        return issubclass(list, cls)
+    except TypeError:  # a protocol with other members than methods
+        return True
 
 
 def _of_generic(annotation: Any, origin: Any, args: tuple[Any, ...]) -> DagsterType:
@@ -193,7 +208,12 @@ def _of_generic(annotation: Any, origin: Any, args: tuple[Any, ...]) -> DagsterT
     if origin in _MAPPINGS and len(args) == 2:
         return _of_mapping(annotation, origin, _inside(args[0], name), _inside(args[1], name))
     if isinstance(origin, type):
-        return AnnotatedType(annotation, lambda value: isinstance(value, origin), name=name)
+        return AnnotatedType(
+            annotation,
+            lambda value: isinstance(value, origin),
+            name=name,
+            takes_list=_has_lists(origin),
+        )
     return ANY
 
 
@@ -226,7 +246,12 @@ def _of_union(annotation: Any, args: tuple[Any, ...]) -> DagsterType:
         return any(check(value) for check in passes)
 
     return AnnotatedType(
-        annotation, test, *members, name=name, loader=PlainLoader(object) if scalar else None
+        annotation,
+        test,
+        *members,
+        name=name,
+        loader=PlainLoader(object) if scalar else None,
+        takes_list=any(each.takes_list for each in others),
     )
 
 
@@ -243,6 +268,7 @@ def _of_optional(annotation: Any, inner: DagsterType) -> AnnotatedType:
         display=f"{inner.display_name}?",
         typing_type=typing.Optional[inner.typing_type],  # noqa: UP045  # built at run time
         loader=None if inner.loader is None else OptionalLoader(inner.loader),
+        takes_list=inner.takes_list,
     )
 
 
@@ -253,7 +279,7 @@ def _of_iterable(annotation: Any, kind: type, inner: DagsterType) -> DagsterType
 
     name = _name(annotation)
     if kind not in (list, set, collections.abc.Sequence):
-        return AnnotatedType(annotation, test, inner, name=name)
+        return AnnotatedType(annotation, test, inner, name=name, takes_list=_has_lists(kind))
     shown, made = inner.display_name, set if kind is set else list
     generic: Any = typing.Set if made is set else typing.List  # noqa: UP006
     return AnnotatedType(
@@ -265,6 +291,7 @@ def _of_iterable(annotation: Any, kind: type, inner: DagsterType) -> DagsterType
         display=f"Set[{shown}]" if made is set else f"[{shown}]",
         typing_type=generic[inner.typing_type],
         loader=None if inner.loader is None else ItemsLoader(made, inner.loader),
+        takes_list=made is list,
     )
 
 

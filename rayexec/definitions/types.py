@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeGuard, TypeVar, Union
+from dataclasses import dataclass
+from typing import Any, TypeGuard, TypeVar, Union, get_args, get_type_hints
 
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.type_loaders import DagsterTypeLoader
@@ -37,7 +37,13 @@ class TypeCheck:
 
     success: bool
     description: str | None = None
-    metadata: Mapping[str, Any] | None = field(default=None)
+    metadata: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.success, bool):
+            raise DefinitionError(f"TypeCheck: success is a bool, got {self.success!r}.")
+        if self.metadata is not None:
+            object.__setattr__(self, "metadata", normalize_metadata(self.metadata))
 
 
 class DagsterType:
@@ -54,6 +60,8 @@ class DagsterType:
     accepts: Callable[[Any], bool] | None = None
     #: Whether the check is a user's, or has one inside, and takes a context.
     is_custom = True
+    #: Whether several outputs may be connected to an input of the type, as a list.
+    takes_list = False
     #: The annotation that the type was made of; for a declared type the type itself.
     annotation: Any
 
@@ -230,16 +238,28 @@ def annotations_of(fn: Callable[..., Any]) -> dict[str, Any]:
         names = inspect.getclosurevars(fn).nonlocals
     except (TypeError, ValueError):  # no plain function, or one with an empty cell
         names = {}
-    evaluated: dict[str, Any] = {}
-    for name, annotation in getattr(fn, "__annotations__", {}).items():
-        if isinstance(annotation, str):
-            try:
-                evaluated[name] = eval(annotation, getattr(fn, "__globals__", {}), dict(names))
-            except Exception:  # the user's expression may raise anything
-                evaluated[name] = Any
-        else:
-            evaluated[name] = annotation
-    return evaluated
+    scope = getattr(fn, "__globals__", {})
+    return {
+        name: _evaluated(annotation, scope, names)
+        if isinstance(annotation, str) or get_args(annotation)
+        else annotation
+        for name, annotation in getattr(fn, "__annotations__", {}).items()
+    }
+
+
+def _evaluated(annotation: Any, scope: dict[str, Any], names: Mapping[str, Any]) -> Any:
+    """Return an annotation with its strings evaluated, also those inside, as in ``list["K"]``."""
+    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+    try:
+        # Quotes are doubled where a module has all annotations as strings.
+        while isinstance(holder.__annotations__["it"], str):
+            given = eval(holder.__annotations__["it"], scope, dict(names))
+            if given is None:
+                return None
+            holder.__annotations__["it"] = given
+        return get_type_hints(holder, scope, dict(names), include_extras=True)["it"]
+    except Exception:  # the user's expression may raise anything
+        return Any
 
 
 def is_subclass(annotation: Any, base: type[T]) -> TypeGuard[type[T]]:

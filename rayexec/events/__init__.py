@@ -40,6 +40,7 @@ from rayexec.events.event_expansion import (
     expand_attempt,
     expand_event,
     expand_resource,
+    statement_of,
 )
 from rayexec.events.event_type import EventType
 from rayexec.events.failure import (
@@ -134,6 +135,7 @@ __all__ = [
     "is_live_output",
     "prefixed",
     "show_as",
+    "statement_of",
     "user_traceback",
     "with_note",
 ]

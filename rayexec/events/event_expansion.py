@@ -36,7 +36,13 @@ from rayexec.events.event_type import EventType
 from rayexec.events.failure import ErrorInfo
 from rayexec.names import mapping_keys, output_name
 
-__all__ = ["blocked_event", "expand_attempt", "expand_event", "expand_resource"]
+__all__ = [
+    "blocked_event",
+    "expand_attempt",
+    "expand_event",
+    "expand_resource",
+    "statement_of",
+]
 
 _HOOK_EVENTS = {
     "completed": (EventType.HOOK_COMPLETED, "Finished the execution of hook"),
@@ -180,7 +186,7 @@ def _done(attempt: Attempt, made: Callable[..., Event], key: str) -> Iterator[Ev
             moment, _, event = reports.popleft()
             kind: Any = getattr(event, "event_type", None)
             if kind in _USER_DATA:  # somebody else may have written the record
-                yield made(kind, _statement(event), moment, _USER_DATA[kind](event))
+                yield made(kind, statement_of(event), moment, _USER_DATA[kind](event))
         if index < len(attempt.outputs):
             yield from _of_output(attempt, attempt.outputs[index], made, key)
 
@@ -208,7 +214,7 @@ def _yielded(stored_as: str) -> tuple[str, str | None, str]:
     return name, value_keys[0], f'output "{name}" with mapping key "{value_keys[0]}"'
 
 
-def _statement(event: Any) -> str:
+def statement_of(event: Any) -> str:
     """Return what an op reported, in words."""
     if event.description:
         return str(event.description)

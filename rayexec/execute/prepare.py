@@ -243,6 +243,7 @@ def prepare(
                 f"input_values names {name!r}; the inputs of job {job.name!r} are "
                 f"{', '.join(job.graph.inputs) or 'none'}.{nearest(name, job.graph.inputs)}"
             )
+    job.check_supported(ignore_execution=ignore_execution)
     plan = compile_job(job, op_selection)
     all_resources = dict(job.resource_defs)
     all_resources |= {key: resource_definition(each) for key, each in (resources or {}).items()}

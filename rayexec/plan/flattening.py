@@ -14,6 +14,7 @@ from rayexec.definitions.handles import Binding, Collected, GraphInput, NodeOutp
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
+from rayexec.definitions.ports_by_name import item_type
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import priority
 from rayexec.definitions.types import DagsterType
@@ -276,9 +277,8 @@ class Flattening:
         for source in sources:
             if type(source) is FromConfig:
                 is_required = not declared.has_default_value and declared.input_manager_key is None
-                self._add_open_input(
-                    source, declared.type, is_required, f"{path}.{name}", node, name
-                )
+                kind = item_type(declared.type) if is_fan_in else declared.type
+                self._add_open_input(source, kind, is_required, f"{path}.{name}", node, name)
         return MappedInput(name, sources, is_fan_in, False)
 
     def _collected(self, collected: FromCollected, path: str, name: str) -> NodeSource:

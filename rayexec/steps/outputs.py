@@ -11,6 +11,7 @@ from typing import Any
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import DynamicOutput, Output
 from rayexec.definitions.surroundings import StepLog
+from rayexec.definitions.user_events import USER_EVENTS, UserEvent
 from rayexec.errors import OutputError, OutputNotFoundError
 from rayexec.names import nearest
 
@@ -23,22 +24,31 @@ Emit = Callable[[str, str, Any, "Mapping[str, Any] | None", "str | None"], None]
 class OutputCollector:
     """Assigns the values that an op returns or yields to its outputs and passes them to ``emit``.
 
-    The stored name of a value of a dynamic output is ``name[key]``. Every method raises
-    OutputError for a value that contradicts the op's definition.
+    The stored name of a value of a dynamic output is ``name[key]``. ``report`` gets events that the
+    op yields, such as an AssetMaterialization. Every method raises OutputError for a value that
+    contradicts the op's definition.
     """
 
-    __slots__ = ("_count", "_emit_value", "_log", "_names", "_op")
+    __slots__ = ("_count", "_emit_value", "_log", "_names", "_op", "_report")
 
-    def __init__(self, op: OpDefinition, emit: Emit, log: StepLog) -> None:
+    def __init__(
+        self,
+        op: OpDefinition,
+        emit: Emit,
+        log: StepLog,
+        report: Callable[[UserEvent], None] | None = None,
+    ) -> None:
         self._op = op
         self._emit_value = emit
+        self._report = report
         self._log = log
         self._names: set[str] = set()
         self._count = 0
 
     def release(self) -> None:
-        """Drop ``emit``: with its owner it forms a circle for the garbage collector."""
+        """Drop ``emit`` and ``report``, which form a circle with their owner."""
         del self._emit_value
+        self._report = None
 
     def add_result(self, result: Any) -> None:
         """Add the result of the op's function, or all items of it if it is a generator."""
@@ -90,6 +100,8 @@ class OutputCollector:
             self._emit(item.output_name, item.value, item.metadata, item.mapping_key)
         elif isinstance(item, Output):
             self._emit(item.output_name, item.value, item.metadata)
+        elif self._report is not None and isinstance(item, USER_EVENTS):
+            self._report(item)
         elif len(op.outs) == 1 and op.is_dynamic:
             self._emit(next(iter(op.outs)), item, None, str(self._count))
         else:

@@ -19,12 +19,14 @@ from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
 from rayexec.definitions.type_loaders import UnloadedInput
+from rayexec.definitions.user_events import UserEvent
 from rayexec.events import (
     SUCCESS,
     Attempt,
     HookOutcome,
     OutputRecord,
     RejectedOutput,
+    Report,
     Reused,
 )
 from rayexec.plan.model import Template
@@ -37,6 +39,7 @@ from rayexec.steps.hook_runs import EndedAttempt
 from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.outputs import OutputCollector
 from rayexec.steps.resources import OpenResources
+from rayexec.steps.step_reports import StepReports
 from rayexec.steps.timeouts import CLEAN_UP_S, Backstop, deadline, over_time
 
 __all__ = ["AttemptEnd", "FinishedCall", "StepCall", "StepExecutor", "Store"]
@@ -160,6 +163,7 @@ class _Attempt:
         "_op",
         "_outputs",
         "_rejected",
+        "_reports",
         "_resources",
         "_store",
         "_template",
@@ -194,6 +198,7 @@ class _Attempt:
         self._values: dict[str, Any] | None = {} if template.hooks else None
         self._outputs: list[OutputRecord] = []
         self._rejected: RejectedOutput | None = None
+        self._reports: StepReports | None = None  # made for a context, a manager, or an event
         self._resources = _NO_RESOURCES
         self._context: OpExecutionContext | None = None
 
@@ -203,7 +208,9 @@ class _Attempt:
         managers, cache = self._managers, self._cache
         started = clock() if self._finished is None else self._finished.started
         outer, RUNNING.context = RUNNING.context, self._make_context
-        collector = OutputCollector(op, self._emit, log)
+        collector = OutputCollector(op, self._emit, log, self._report)
+        if managers is not None:
+            managers.report = self._reported_to().add
         reused: Reused | None = None
         error: BaseException | None = None
         loaded: Mapping[str, Any] = {}
@@ -258,7 +265,9 @@ class _Attempt:
         if self._template.hooks and reused is None:
             shown = error if isinstance(raised_by_op, RetryRequested) else raised_by_op
             facts = (call.step, call.attempt, outcome, started, ended, tuple(self._outputs))
-            unhooked = Attempt(*facts, failure, delay, loaded=by_managers)
+            unhooked = Attempt(
+                *facts, failure, delay, loaded=by_managers, reports=self._reports_so_far()
+            )
             hooks = self._run_hooks(unhooked, tuple(loaded), shown)
         executor.guard.end_child(error)  # of a child that a hook forked, for example
         resources.close_step()
@@ -282,8 +291,21 @@ class _Attempt:
             loaded=by_managers,
             reused=reused,
             rejected=self._rejected,
+            reports=self._reports_so_far(),
         )
         return AttemptEnd(row, error)
+
+    def _reported_to(self) -> StepReports:
+        # Contexts and managers hold this and not the attempt: that would be a circle.
+        if self._reports is None:
+            self._reports = StepReports(self._outputs, self._executor.clock)
+        return self._reports
+
+    def _report(self, event: UserEvent) -> None:
+        self._reported_to().add(event)
+
+    def _reports_so_far(self) -> tuple[Report, ...]:
+        return () if self._reports is None else tuple(self._reports.entries)
 
     def _call_op(self, inputs: Mapping[str, Any]) -> Any:
         if self._finished is not None:
@@ -325,6 +347,7 @@ class _Attempt:
                 retry_number=call.attempt,
                 tags=call.tags,
                 log=self._log,
+                report=self._reported_to().add,
             )
         return self._context
 

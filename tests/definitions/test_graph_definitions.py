@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+import rayexec
 from rayexec import (
     DefinitionError,
     DependencyDefinition,
@@ -18,11 +19,14 @@ from rayexec import (
     MultiDependencyDefinition,
     NodeInvocation,
     Nothing,
+    OpDefinition,
     Out,
+    Output,
     OutputMapping,
+    ResourceDefinition,
     RetryPolicy,
     SelectionError,
-    StaticPartitionsDefinition,
+    UnsupportedError,
     graph,
     in_process_executor,
     job,
@@ -261,16 +265,86 @@ def test_metadata_and_owners_of_a_job() -> None:
     assert noted.owners == ["ada@example.com", "team:data"]
 
 
-def test_partitions_only_import_and_anything_else_is_refused() -> None:
-    days = StaticPartitionsDefinition(["monday"])
+def test_a_job_with_partitions_imports_and_runs_without() -> None:
+    days = rayexec.DailyPartitionsDefinition(start_date="2024-01-01")
 
-    @graph
-    def cut() -> None:
+    @job(partitions_def=days)
+    def daily() -> None:
         one()
 
-    assert cut.to_job(partitions_def=days).partitions_def is days
+    assert daily.execute_in_process().output_for_node("one") == 1
+    assert daily.partitions_def is days
     with pytest.raises(DefinitionError, match="partitions_def must be"):
-        cut.to_job(partitions_def=object())
+        job(partitions_def=object())(lambda: one())
+
+
+def test_parts_of_a_job_that_rayexec_lacks_are_told_when_it_runs() -> None:
+    of_day: Any = rayexec.daily_partitioned_config(start_date="2024-01-01")(lambda *_: {})
+    elsewhere: Any = rayexec.executor(name="elsewhere")(lambda _: None)
+
+    @job(config=of_day)
+    def daily() -> None:
+        one()
+
+    @job(executor_def=elsewhere)
+    def sent() -> None:
+        one()
+
+    assert daily.execute_in_process().success  # a run of no partition has none of its config
+    with pytest.raises(UnsupportedError, match="partition_key= is for"):
+        daily.execute_in_process(partition_key="2024-01-01")
+    with pytest.raises(UnsupportedError, match="is the executor of job 'sent'"):
+        sent.execute()
+    assert sent.execute_in_process().success  # which leaves the executor aside
+
+
+def test_parts_of_a_job_by_name() -> None:
+    @success_hook(required_resource_keys={"pager"})
+    def page(context: Any) -> None:
+        pass
+
+    @graph
+    def inner(number: Any) -> Any:
+        return inc(number)
+
+    @job(resource_defs={"pager": ResourceDefinition.hardcoded_resource(1)}, hooks={page})
+    def whole() -> None:
+        inner(one())
+
+    assert whole.has_node("inc")
+    assert whole.has_node("inner")
+    assert not whole.has_node("outer")
+    assert whole.node_def_named("inc") is inc
+    assert [node.name for node in whole.nodes] == ["one", "inner"]
+    assert whole.top_level_node_defs == [one, inner]
+    assert whole.get_node_named("inner").definition is inner
+    assert whole.required_resource_keys == {"io_manager", "pager"}
+    assert not whole.has_specified_executor
+    changed = whole.with_executor_def(in_process_executor).with_metadata({"rows": 1})
+    assert changed.has_specified_executor
+    assert changed.metadata["rows"].value == 1
+    with pytest.raises(InvariantError, match="job 'whole' has no op or graph 'ink'"):
+        whole.node_def_named("ink")
+
+
+def test_inputs_and_outputs_by_name() -> None:
+    @graph
+    def members(number: Any, other: Any) -> Any:
+        total([number, inc(other)])
+        return split(number).low
+
+    number, other = members.input_defs
+    assert (number.name, number.dagster_type.display_name) == ("number", "Int")
+    assert other.dagster_type.display_name == "Int"
+    (low,) = members.output_defs
+    assert (low.name, low.dagster_type.display_name, low.is_dynamic) == ("result", "Int", False)
+    assert inc.input_def_named("number").dagster_type.display_name == "Int"
+    assert split.output_dict["high"].is_required
+    assert three.output_defs[0].is_dynamic
+    with pytest.raises(InvariantError, match="'inc' has no input 'nummer'"):
+        inc.input_def_named("nummer")
+    values = {"number": {"value": 3}, "other": {"value": 4}}
+    assert members.execute_in_process(run_config={"inputs": values}).output_for_node("total") == 8
 
 
 def test_a_prepared_op_that_nothing_calls_is_told() -> None:
@@ -294,3 +368,43 @@ def test_nodes_by_name() -> None:
     assert work.node_named("inc").definition is inc
     with pytest.raises(InvariantError, match=r"graph 'work' has no node 'onee'\. Did you mean"):
         work.node_named("onee")
+
+
+def test_an_op_of_a_compute_function() -> None:
+    def doubled(context: Any, inputs: dict[str, Any]) -> Any:
+        yield Output(inputs["number"] * 2, "twice")
+
+    double = OpDefinition(
+        compute_fn=doubled, name="double", ins={"number": In(int)}, outs={"twice": Out(int)}
+    )
+    plain = OpDefinition(lambda _context, inputs: inputs["a"] + inputs["b"], "plain")
+    assert (plain.ins, list(plain.outs)) == ({}, ["result"])
+    add = OpDefinition(
+        name="add",
+        ins={"a": In(), "b": In(), "start": In(Nothing)},
+        compute_fn=lambda _context, inputs: sum(inputs.values()),
+        tags={"n": 1},
+    )
+
+    @job
+    def sums() -> None:
+        add(a=double(one()), b=one(), start=one())
+
+    result = sums.execute_in_process()
+    assert result.output_for_node("double", "twice") == 2
+    assert result.output_for_node("add") == 3
+    assert add.tags == {"n": "1"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "no!"}, "'no!' is not a valid name for an op"),
+        ({"name": "x", "compute_fn": 3}, "op 'x': compute_fn is a function, got 3"),
+        ({"name": "x", "ins": {"a": 3}}, r"op 'x': ins\['a'\] must be an In, got int"),
+        ({"name": "x", "outs": {"a": 3}}, r"op 'x': outs\['a'\] must be an Out, got 3"),
+    ],
+)
+def test_an_op_of_a_compute_function_is_checked(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        OpDefinition(**{"compute_fn": lambda _context, _inputs: None, **settings})

@@ -54,7 +54,7 @@ _USES: dict[str, tuple[Callable[[ModuleType], Any], str]] = {
         lambda m: m.by_day.execute_in_process(partition_key="2024-01-01"),
         "partition_key= is for",
     ),
-    "executor": (lambda m: m.on_own_executor.execute(), "executor 'own' was asked to run a job"),
+    "executor": (lambda m: m.on_own_executor.execute(), "executor 'own' is the executor of job"),
     "length": (lambda m: len(m.daily), "was asked for its length"),
     "materialize": (lambda m: dg.materialize([m.orders]), "materialize was called"),
     "context": (lambda m: dg.build_schedule_context(), "build_schedule_context was called"),

@@ -2,6 +2,7 @@
 
 import collections.abc
 import pickle
+import types
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -249,3 +250,45 @@ def test_types_are_inferred_from_annotations_of_dagsters_names() -> None:
     assert run_it.execute_in_process(config).output_for_node("typed") == {"n": 2}
     assert typed.ins["b"].type.display_name == "String?"
     assert typed.outs["result"].type.display_name == "Dict[String,Int]"
+
+
+def test_strings_in_annotations_are_evaluated() -> None:
+    class Local:
+        pass
+
+    def quoted(a: Any, b: Any, c: Any, d: Any, e: Any) -> Any: ...
+
+    inside: Any = types.GenericAlias(list, ("Thing",))
+    quoted.__annotations__ = {
+        "a": "int",
+        "b": inside,
+        "c": "list[Local]",
+        "d": "'str'",  # quoted, in a module whose annotations are strings
+        "e": "Missing",
+        "return": "None",
+    }
+    made = op(quoted)
+    shown = {name: declared.type.display_name for name, declared in made.ins.items()}
+    assert shown == {"a": "Int", "b": "[Thing]", "c": "Any", "d": "String", "e": "Any"}
+    assert made.outs["result"].type.is_nothing
+
+    @op
+    def in_closure(c: "list[Local]") -> "Local":
+        return Local()
+
+    assert in_closure.outs["result"].type.display_name == "Local"
+
+
+def test_a_parameter_cannot_be_none() -> None:
+    with pytest.raises(DefinitionError, match="passes no value"):
+
+        @op
+        def nothing(x: None) -> None: ...
+
+
+def test_metadata_of_a_check_has_kinds() -> None:
+    check = TypeCheck(False, metadata={"a": 1})
+    assert check.metadata is not None
+    assert check.metadata["a"].value == 1
+    with pytest.raises(DefinitionError, match="success is a bool"):
+        TypeCheck(1)  # type: ignore[arg-type]  # wrong on purpose

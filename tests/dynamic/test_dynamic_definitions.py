@@ -255,11 +255,11 @@ INDEPENDENT = (
         (collected_too_often, r"<collected output .*" + ONE_VALUE.format("collect")),
         (
             function_that_returns_a_number,
-            r"what <.*> is mapped by must return outputs of nodes, and returned 5\.",
+            r"what <.*> is mapped by must return outputs of nodes, and returned a int\.",
         ),
         (
             function_that_returns_a_number_among_others,
-            r"must return outputs of nodes, and returned 5\.",
+            r"must return outputs of nodes, and returned a int\.",
         ),
         (no_function, r"map takes an op or a function, got 5\."),
         (function_of_no_argument, r"one takes 0 inputs \(none\), got 1\."),

@@ -1,7 +1,7 @@
 """Outputs that ops return, beside their annotations and declarations; answers by Dagster."""
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -246,3 +246,44 @@ def test_outputs_compare_by_content() -> None:
     assert Output(5).with_metadata({"a": "b"}) == Output(5, metadata={"a": "b"})
     with pytest.raises(TypeError):
         hash(Output(5))
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_refused"),
+    [
+        (Any, False),
+        (object, False),
+        (Nothing, False),
+        (list, False),
+        (list[int], False),
+        (Sequence[int], False),
+        (list[int] | None, False),
+        (int, True),
+        (str | None, True),
+        (dict, True),
+        (tuple, True),
+        (DagsterType(lambda _context, _value: True, name="Custom"), True),
+    ],
+)
+def test_lists_of_outputs_need_a_type_of_lists(kind: Any, is_refused: bool) -> None:
+    @op
+    def one() -> int:
+        return 1
+
+    @op(ins={"x": In(kind)})
+    def take(**given: Any) -> Any:
+        return given
+
+    def wire() -> Any:
+        @job
+        def fan_in() -> None:
+            take(x=[one(), one()])
+
+        return fan_in
+
+    if is_refused:
+        with pytest.raises(DefinitionError, match="gets a list of outputs"):
+            wire()
+    else:
+        expected = {} if kind is Nothing else {"x": [1, 1]}
+        assert wire().execute_in_process().output_for_node("take") == expected

@@ -173,7 +173,7 @@ def test_open_inputs() -> None:
         source: (each.type.name, each.required) for source, each in plan.open_inputs.items()
     }
     assert open_inputs == {
-        ("", "given"): ("list[int]", True),
+        ("", "given"): ("int", True),
         ("add", "right"): ("int", False),
         ("bare", "left"): ("int", True),
         ("bare", "right"): ("int", False),

@@ -17,6 +17,7 @@ from rayexec.events import (
     Event,
     EventType,
     ResourceRecord,
+    statement_of,
 )
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
@@ -216,6 +217,9 @@ def _lines_of_attempt(attempt: Attempt) -> Iterator[_Line]:
     for stream, text in (("stdout", attempt.stdout), ("stderr", attempt.stderr)):
         if text:
             yield _Line(ended, step, stream, text)
+    for report in attempt.reports:
+        if hasattr(report.event, "event_type"):  # somebody else may have written the record
+            yield _Line(report.time, step, "event", statement_of(report.event))
     if attempt.failure is not None:
         yield _Line(ended, step, "failure", error_text(attempt.failure.error))
     for hook in attempt.hooks:
