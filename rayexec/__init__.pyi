@@ -227,6 +227,9 @@ from rayexec.io.filesystem import custom_path_fs_io_manager as custom_path_fs_io
 from rayexec.io.filesystem import fs_io_manager as fs_io_manager
 from rayexec.io.in_memory import InMemoryIOManager as InMemoryIOManager
 from rayexec.io.in_memory import mem_io_manager as mem_io_manager
+from rayexec.io.local_files import FileHandle as FileHandle
+from rayexec.io.local_files import LocalFileHandle as LocalFileHandle
+from rayexec.io.local_files import local_file_manager as local_file_manager
 from rayexec.io.parquet import ParquetIOManager as ParquetIOManager
 from rayexec.job_sets.definition_set import BindResourcesToJobs as BindResourcesToJobs
 from rayexec.job_sets.definition_set import Definitions as Definitions

@@ -54,10 +54,12 @@ def _resolve_fields(
     """Return the FieldValues of a resource, and of those in its fields, with all problems."""
     if isinstance(given, ResourceClass):
         given = _config_of_instance(given)
-    values = definition.values() if given is MISSING else None
+    is_given = given is not MISSING and given is not None
+    values = None if is_given else definition.values()
     problems: list[Problem] = []
     if values is None:
-        config, problems = validate(definition.config_schema, given, path=path)
+        schema = definition.schema_of_given if is_given else definition.config_schema
+        config, problems = validate(schema, given if is_given else MISSING, path=path)
         if problems:
             return MISSING, problems
         values = _values_of(config)

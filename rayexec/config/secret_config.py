@@ -58,6 +58,9 @@ def _configs_of_nodes(
     for name, entry in _items(section):
         definition = definitions.get(name)
         if isinstance(definition, GraphDefinition) and isinstance(entry, Mapping):
+            schema = None if definition.config is None else definition.config.config_schema
+            if schema is not None and "config" in entry:
+                yield _Config((*path, name, "config"), schema, entry["config"])
             yield from _configs_of_nodes(definition, entry.get("ops"), (*path, name, "ops"))
         elif isinstance(definition, OpDefinition):
             yield from _config_of(definition, entry, (*path, name))

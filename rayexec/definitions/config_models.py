@@ -54,12 +54,11 @@ class Config(pydantic.BaseModel):
     if not TYPE_CHECKING:  # type checkers see the fields instead
 
         def __init__(self, **fields: Any) -> None:
-            if any(
-                type(each) not in _PLAIN and holds_environment(each) for each in fields.values()
-            ):
-                _keep_environment(self, super().__init__, fields)
-            else:
-                super().__init__(**fields)
+            for value in fields.values():
+                if type(value) not in _PLAIN and holds_environment(value):
+                    _keep_environment(self, super().__init__, fields)
+                    return
+            super().__init__(**fields)
 
         __init__.__pydantic_base_init__ = True  # pydantic makes no EnvVar from a mapping
 

@@ -112,9 +112,15 @@ class FieldsResource(ResourceDefinition):
         """The schema of the fields that hold no given resources; given values are defaults."""
         return _schema(self.resource_class, self.fields, self.nested)
 
+    @cached_property
+    def schema_of_given(self) -> type[Config]:
+        """The schema of the config that a run gives: it takes the place of all given values."""
+        return _schema(self.resource_class, {}, self.nested)
+
     def state(self) -> dict[str, Any]:
-        """Return what a pickle has; another process makes its own schema."""
-        return {name: each for name, each in super().state().items() if name != "config_schema"}
+        """Return what a pickle has; another process makes its own schemas."""
+        schemas = ("config_schema", "schema_of_given")
+        return {name: value for name, value in super().state().items() if name not in schemas}
 
     @property
     def resource_class(self) -> type[ResourceClass]:
@@ -227,6 +233,11 @@ class PartialResource(FieldsResource):
         fields = {key: each for key, each in given.items() if key not in resources}
         nested = {key: _definition_or_object(given[key]) for key in resources if key in given}
         return cls(resource_class, fields, nested)
+
+    @cached_property
+    def schema_of_given(self) -> type[Config]:
+        """The schema of the config that a run gives: it replaces given values one by one."""
+        return self.config_schema
 
     def values(self) -> FieldValues | None:
         """Return None: a required field may lack its value."""

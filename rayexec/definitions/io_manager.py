@@ -36,8 +36,10 @@ __all__ = [
     "input_manager",
     "input_schema_of",
     "io_manager",
+    "loads_inputs",
     "manager_key",
     "output_schema_of",
+    "stores_outputs",
 ]
 
 # The key of the IO manager of outputs that name none.
@@ -187,6 +189,24 @@ def input_schema_of(definition: ResourceDefinition) -> Any:
 def output_schema_of(definition: ResourceDefinition) -> Any:
     """Return the schema of the config that a manager takes for one output, or None."""
     return _schema_of(definition, "output_config_schema")
+
+
+def stores_outputs(definition: ResourceDefinition) -> bool:
+    """Whether a resource may be an IO manager; that of a plain function is none."""
+    return isinstance(definition, IOManagerDefinition) or _has(definition, "handle_output")
+
+
+def loads_inputs(definition: ResourceDefinition) -> bool:
+    """Whether a resource may be an input manager; that of a plain function is none."""
+    of_function = (IOManagerDefinition, InputManagerDefinition)
+    return isinstance(definition, of_function) or _has(definition, "load_input")
+
+
+def _has(definition: ResourceDefinition, method: str) -> bool:
+    if isinstance(definition, FieldsResource):
+        cls = definition.resource_class
+        return hasattr(cls, method) or issubclass(cls, ConfigurableIOManagerFactory)
+    return definition.is_constant and hasattr(definition.fn(None), method)
 
 
 def _schema_of(definition: ResourceDefinition, name: str) -> Any:

@@ -64,11 +64,11 @@ def read_signature(
         if parameter.kind is parameter.VAR_KEYWORD:
             catches_all = True
         elif position == 0 and (
-            parameter.name in _CONTEXT_NAMES or getattr(annotation, "is_op_context", False)
+            parameter.name in _CONTEXT_NAMES or _is(annotation, "is_op_context")
         ):
             context = parameter.name
             _check_context(where, parameter.name, annotation)
-            if getattr(annotation, "is_asset_context", False):
+            if _is(annotation, "is_asset_context"):
                 asset_context = annotation.__name__
         elif parameter.kind is parameter.POSITIONAL_ONLY:
             raise DefinitionError(
@@ -116,6 +116,11 @@ def wrong_context(op_name: str, annotation: str) -> DefinitionError:
     )
 
 
+def _is(annotation: Any, mark: str) -> bool:
+    """Whether a class has the mark, and is no stand-in with any attribute (such as a mock)."""
+    return getattr(annotation, mark, False) is True
+
+
 def check_ports(where: str, ins: Mapping[str, Any], outs: Mapping[str, Any]) -> None:
     """Raise DefinitionError for an input that is no In, or an output that is no Out."""
     for name, declared in ins.items():
@@ -127,7 +132,7 @@ def check_ports(where: str, ins: Mapping[str, Any], outs: Mapping[str, Any]) -> 
 
 
 def _check_context(where: str, name: str, annotation: Any) -> None:
-    is_context = getattr(annotation, "is_op_context", False)
+    is_context = _is(annotation, "is_op_context")
     if isinstance(annotation, type) and annotation not in (object, Any) and not is_context:
         raise DefinitionError(
             f"{where}: parameter {name!r} receives the context, and is annotated with "

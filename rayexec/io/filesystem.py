@@ -16,7 +16,14 @@ from rayexec.errors import InvariantError
 from rayexec.former_names import StoredUnpickler
 from rayexec.io.output_files import OutputFile, file_at, file_of, upstream_of
 
-__all__ = ["FilesystemIOManager", "custom_path_fs_io_manager", "fs_io_manager"]
+__all__ = ["FilesystemIOManager", "custom_path_fs_io_manager", "fs_io_manager", "storage_of"]
+
+
+def storage_of(context: InitResourceContext) -> str:
+    """Return the default place of files: ``storage`` below the home of the run's driver."""
+    # A worker's home may be another.
+    home = os.environ.get("RAYEXEC_HOME") if context.run is None else context.run.home
+    return f"{home or DEFAULT_HOME}/storage"
 
 
 class _PickleFiles(ConfigurableIOManager):
@@ -28,9 +35,7 @@ class _PickleFiles(ConfigurableIOManager):
         """Return the manager for a run: by default its files are beside the run's own."""
         if self.base_dir is not None:
             return self
-        # The driver's home: that of a worker may be another.
-        home = os.environ.get("RAYEXEC_HOME") if context.run is None else context.run.home
-        return self.model_copy(update={"base_dir": f"{home or DEFAULT_HOME}/storage"})
+        return self.model_copy(update={"base_dir": storage_of(context)})
 
     @property
     def root(self) -> str:

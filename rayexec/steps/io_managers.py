@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args, get_origin
 
 from rayexec.config.port_config import PortConfig
-from rayexec.definitions.config_models import Config, FieldValues
+from rayexec.definitions.config_models import as_data
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
@@ -107,10 +107,7 @@ class IOManagers:
 
     def config_for(self, key: str) -> Any:
         """Return the manager's run config; for a class with fields, their values."""
-        config = self._config.get(key)
-        if isinstance(config, FieldValues):
-            return config.as_config()
-        return dict(config) if isinstance(config, Config) else config
+        return as_data(self._config.get(key))
 
     def output_context(
         self,
@@ -131,7 +128,9 @@ class IOManagers:
             dagster_type=None if op is None else op.outs[handled.output].type,
             definition_metadata=handled.metadata,
             output_metadata=output_metadata,
-            config=self.port_config.outputs.get((node_path(handled.step_key), handled.output)),
+            config=as_data(
+                self.port_config.outputs.get((node_path(handled.step_key), handled.output))
+            ),
             partition_key=self.run.partition_key,
             resource_config=None if key is None else self.config_for(key),
             resources=None if key is None else self.resources_for(key),
@@ -243,7 +242,7 @@ class AttemptIOManagers:
             op_def=self._op,
             dagster_type=kind,
             definition_metadata=self._op.ins[name].metadata,
-            config=self._managers.port_config.inputs.get((node_path(step_key), name)),
+            config=as_data(self._managers.port_config.inputs.get((node_path(step_key), name))),
         )
         value = self._managers.load(key, handled, context, where)
         step, output = (None, None) if handled is None else (handled.step_key, handled.output)

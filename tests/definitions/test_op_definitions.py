@@ -310,3 +310,23 @@ def test_metadata_is_wrapped_by_kind() -> None:
     for wrong in ({"x": object()}, {1: "x"}, {"x": {"y": object()}}):
         with pytest.raises(DefinitionError, match="metadata"):
             Failure("f", metadata=wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+class _Anything(type):
+    def __getattr__(cls, name: str) -> str:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return name
+
+
+def test_a_class_with_any_attribute_is_no_context() -> None:
+    """So are classes of mocked modules: the first parameter is still an input."""
+
+    class Frame(metaclass=_Anything):
+        pass
+
+    @op
+    def read(first: Frame, second: Frame) -> Frame:
+        return first
+
+    assert list(read.ins) == ["first", "second"]

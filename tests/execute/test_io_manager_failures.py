@@ -17,8 +17,11 @@ from rayexec import (
     Out,
     OutputContext,
     RetryPolicy,
+    graph,
+    io_manager,
     job,
     op,
+    resource,
 )
 
 
@@ -142,24 +145,51 @@ def test_a_manager_that_the_job_lacks_is_named_before_anything_runs(
     def use(value: Any) -> Any:
         return value
 
-    @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
+    @job
     def lacking() -> None:
         both()
         use(pair())
 
     with pytest.raises(DefinitionError) as caught:
-        execute(lacking)
-    assert str(caught.value) == (
+        execute(lacking, resources={"files": JsonManager(directory=str(tmp_path))})
+    assert str(caught.value).startswith(
         "job 'lacking' lacks resources: output 'left' of op 'both' requires IO manager 'file'; "
         "input 'value' of op "
-        "'use' requires input manager 'tables'. Give them in @job(resource_defs={…}); it has "
-        "files."
+        "'use' requires input manager 'tables'. Give them in @job(resource_defs={…})"
     )
     assert not list(tmp_path.iterdir())
 
 
-def test_a_resource_that_is_no_manager(execute: Any) -> None:
-    @job(resource_defs={"files": "a string"})
+def test_a_resource_that_is_no_manager() -> None:
+    @resource
+    def plain() -> Any:
+        return JsonManager(directory="nowhere")
+
+    @op(ins={"value": In(input_manager_key="files")})
+    def use(value: Any) -> Any:
+        return value
+
+    @graph
+    def stores() -> None:
+        pair()
+
+    @graph
+    def loads() -> None:
+        use()
+
+    for given in ("a string", plain):
+        with pytest.raises(DefinitionError, match="requires an IO manager under 'files'"):
+            stores.to_job(resource_defs={"files": given})
+        with pytest.raises(DefinitionError, match="requires an input manager under 'files'"):
+            loads.to_job(resource_defs={"files": given})
+
+
+def test_a_function_that_returns_no_manager(execute: Any) -> None:
+    @io_manager
+    def odd_manager() -> Any:
+        return "a string"
+
+    @job(resource_defs={"files": odd_manager})
     def odd() -> None:
         pair()
 

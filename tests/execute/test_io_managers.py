@@ -77,7 +77,7 @@ def test_the_key_io_manager_is_for_outputs_that_name_none(execute: Any, tmp_path
 
 
 def test_a_run_may_bring_the_manager(execute: Any, tmp_path: Path) -> None:
-    @job(resource_defs={"files": "nothing yet"})
+    @job
     def storing() -> None:
         show(pair())
 

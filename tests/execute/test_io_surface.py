@@ -252,14 +252,14 @@ def test_what_handle_output_may_return(manager: Any, metadata: dict[str, Any] | 
             run.execute_in_process()
         return
     result = run.execute_in_process()
-    data = {
+    data: dict[str, Any] = {
         event.event_type_value: event.event_specific_data
         for event in result.all_events
         if event.event_type_value in ("HANDLED_OUTPUT", "LOADED_INPUT")
     }
-    handled = data["HANDLED_OUTPUT"]["metadata"]
+    handled = data["HANDLED_OUTPUT"].metadata
     assert {key: each.value for key, each in handled.items()} == metadata
-    assert data["LOADED_INPUT"]["metadata"]["read"].value == 3
+    assert data["LOADED_INPUT"].metadata["read"].value == 3
 
 
 def test_contexts_of_unit_tests() -> None:

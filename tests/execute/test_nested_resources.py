@@ -105,7 +105,7 @@ def test_a_resource_with_all_its_fields_opens_for_each_that_has_it(tmp_path: Pat
         look()
         login()
 
-    config = {"resources": {"account": {"config": {"user": "bob"}}}}
+    config = {"resources": {"account": {"config": {"log": str(log), "user": "bob"}}}}
     result = both.execute_in_process(config)
     assert result.output_for_node("look") == ["local", "ann"]  # config of "account" is not its own
     assert result.output_for_node("login") == "bob"

@@ -47,37 +47,48 @@ def show(client: Client) -> list[Any]:
 
 IN_CODE: dict[str, Any] = {"url": "code", "retries": 5, "names": ["code"]}
 FROM_CODE = ["code", 5, "SMALL", 9, ["code"]]
+MISSING = "required key 'url' is missing"
 
 
-@pytest.mark.parametrize("at_launch", [False, True])
 @pytest.mark.parametrize(
-    ("config", "expected"),
+    ("config", "of_instance", "at_launch"),
     [
-        ({}, FROM_CODE),
-        ({"url": "run"}, ["run", *FROM_CODE[1:]]),
-        ({"retries": 0, "size": "LARGE"}, ["code", 0, "LARGE", 9, ["code"]]),
-        ({"limits": {"most": 5}}, ["code", 5, "SMALL", 5, ["code"]]),
-        ({"names": []}, ["code", 5, "SMALL", 9, []]),
-        ({"url": {"env": "CLIENT_URL"}}, ["env", *FROM_CODE[1:]]),
-        (Client(url="object", names=["o"]), ["object", 3, "SMALL", 9, ["o"]]),
+        (None, FROM_CODE, FROM_CODE),
+        ({}, MISSING, FROM_CODE),
+        ({"url": "run"}, ["run", 3, "SMALL", 9, []], ["run", *FROM_CODE[1:]]),
+        ({"retries": 0, "size": "LARGE"}, MISSING, ["code", 0, "LARGE", 9, ["code"]]),
+        (
+            {"url": "u", "limits": {"most": 5}},
+            ["u", 3, "SMALL", 5, []],
+            ["u", 5, "SMALL", 5, ["code"]],
+        ),
+        ({"names": []}, MISSING, ["code", 5, "SMALL", 9, []]),
+        ({"url": {"env": "CLIENT_URL"}}, ["env", 3, "SMALL", 9, []], ["env", *FROM_CODE[1:]]),
+        (Client(url="o", names=["o"]), ["o", 3, "SMALL", 9, ["o"]], ["o", 3, "SMALL", 9, ["o"]]),
     ],
 )
-def test_run_config_replaces_values_of_code_one_by_one(
-    monkeypatch: pytest.MonkeyPatch, at_launch: bool, config: Any, expected: list[Any]
+def test_run_config_over_values_of_code(
+    monkeypatch: pytest.MonkeyPatch, config: Any, of_instance: Any, at_launch: Any
 ) -> None:
+    """It replaces those of an instance as a whole, and others one by one, as in Dagster."""
     monkeypatch.setenv("CLIENT_URL", "env")
-    client = Client.configure_at_launch(**IN_CODE) if at_launch else Client(**IN_CODE)
-
-    @job(resource_defs={"client": client})
-    def showing() -> None:
-        show()
-
     run_config = (
         RunConfig(resources={"client": config})
         if isinstance(config, Client)
         else {"resources": {"client": {"config": config}}}
     )
-    assert showing.execute_in_process(run_config).output_for_node("show") == expected
+    at_once, later = Client(**IN_CODE), Client.configure_at_launch(**IN_CODE)
+    for client, expected in ((at_once, of_instance), (later, at_launch)):
+
+        @job(resource_defs={"client": client})
+        def showing() -> None:
+            show()
+
+        if expected == MISSING:
+            with pytest.raises(ConfigError, match=MISSING):
+                showing.execute_in_process(run_config)
+        else:
+            assert showing.execute_in_process(run_config).output_for_node("show") == expected
 
 
 @pytest.mark.parametrize("given", ["LARGE", "large size", Size.LARGE])

@@ -22,6 +22,7 @@ from rayexec import (
     OpExecutionContext,
     ReexecutionOptions,
     RunConfig,
+    config_mapping,
     execute_job,
     graph,
     job,
@@ -196,6 +197,32 @@ def test_objects_in_run_config_are_masked_too(
         execution=GIVEN["execution"],
     )
     assert execute_job(greeting, config).success
+    assert SECRET not in texts(tmp_path)
+
+
+def test_secrets_of_a_config_mapping_are_masked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path))
+
+    @op(config_schema={"key": Field(str, is_secret=True)})
+    def keyed(context: OpExecutionContext) -> None:
+        assert context.op_config["key"] == SECRET
+
+    @config_mapping(config_schema={"outer": Field(str, is_secret=True)})
+    def outer_config(config: Any) -> Any:
+        return {"keyed": {"config": {"key": config["outer"]}}}
+
+    @graph(config=outer_config)
+    def outer() -> None:
+        keyed()
+
+    @job
+    def mapped() -> None:
+        outer()
+
+    config = {"ops": {"outer": {"config": {"outer": SECRET}}}, "execution": GIVEN["execution"]}
+    assert execute_job(mapped, config).success
     assert SECRET not in texts(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """IO managers that name no place: files beside the runs, and values in memory."""
 
+import io
 import stat
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ import pytest
 from rayexec import (
     FilesystemIOManager,
     InMemoryIOManager,
+    LocalFileHandle,
     Out,
     build_input_context,
     build_output_context,
     custom_path_fs_io_manager,
     fs_io_manager,
     job,
+    local_file_manager,
     mem_io_manager,
     op,
 )
@@ -118,3 +121,34 @@ def test_a_manager_in_memory_of_ones_own() -> None:
     assert manager.load_input(build_input_context(upstream_output=output)) == 5
     with pytest.raises(LookupError, match="mem_io_manager"):
         InMemoryIOManager().load_input(build_input_context(upstream_output=output))
+
+
+@pytest.mark.parametrize("is_configured", [True, False])
+def test_files_with_handles(is_configured: bool, home: Path, tmp_path: Path) -> None:
+    @op(required_resource_keys={"file_manager"})
+    def write_files(context: Any) -> Any:
+        files = context.resources.file_manager
+        return [files.write_data(b"foo", ext="txt"), files.write(io.StringIO("bar"), mode="w")]
+
+    @op(required_resource_keys={"file_manager"})
+    def read_files(context: Any, handles: Any) -> Any:
+        files = context.resources.file_manager
+        copied = files.copy_handle_to_local_temp(handles[0])
+        with files.read(handles[1], mode="r") as opened:
+            return Path(copied).read_bytes(), opened.read(), files.read_data(handles[1]), copied
+
+    @job(resource_defs={"file_manager": local_file_manager})
+    def filing() -> None:
+        read_files(write_files())
+
+    config = {"resources": {"file_manager": {"config": {"base_dir": str(tmp_path / "own")}}}}
+    result = filing.execute_in_process(config if is_configured else None)
+    first, second = result.output_for_node("write_files")
+    assert isinstance(first, LocalFileHandle)
+    base = tmp_path / "own" if is_configured else home / "storage" / "file_manager"
+    assert {Path(each.path).parent for each in (first, second)} == {base}
+    assert (first.path[-4:], first.path_desc) == (".txt", first.path)
+    assert stat.S_IMODE(Path(first.path).stat().st_mode) == 0o600
+    *read, copied = result.output_for_node("read_files")
+    assert read == [b"foo", "bar", b"bar"]
+    assert not Path(copied).exists()
