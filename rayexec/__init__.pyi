@@ -20,6 +20,9 @@ from rayexec.definitions.configurable_resource import (
     ConfigurableResourceFactory as ConfigurableResourceFactory,
 )
 from rayexec.definitions.configured import configured as configured
+from rayexec.definitions.console_loggers import colored_console_logger as colored_console_logger
+from rayexec.definitions.console_loggers import default_loggers as default_loggers
+from rayexec.definitions.console_loggers import json_console_logger as json_console_logger
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
 from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition

@@ -61,6 +61,10 @@ class Job(JobDefinition):
         """Return a copy with more resources; those of the job win."""
         return replace(self, resource_defs={**resource_defs, **self.resource_defs})
 
+    def get_definition(self) -> Job:
+        """Return the job itself, for files that ask what ``reconstructable`` returns."""
+        return self
+
     def get_subset(self, *, op_selection: Iterable[str] | None = None) -> Job:
         """Return a copy whose runs have only the ops of a selection; raises SelectionError."""
         from rayexec.plan import compile_job

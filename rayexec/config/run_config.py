@@ -15,6 +15,7 @@ from rayexec.config.port_config import PortConfig, PortSchemas
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.log_levels import LOG_LEVELS
 from rayexec.definitions.mapping import ConfigMapping, open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
@@ -26,7 +27,6 @@ from rayexec.names import nearest
 __all__ = ["ResolvedConfig", "resolve_run_config"]
 
 ROOT_KEYS = ("execution", "inputs", "loggers", "ops", "resources")
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,7 @@ def resolve_run_config(
 ) -> ResolvedConfig:
     """Return the config of one run; raises ConfigError with every problem.
 
-    ``resources`` are all of the run, and ``needed`` the keys of those that its steps use; any other
-    resource may lack its config.
+    ``resources`` are all of the run; only those ``needed`` by its steps must have their config.
     ``ops`` are the selected ops by path, ``open_inputs`` the inputs without a selected source.
     Config of unselected ops has no effect. ``ignore_execution`` skips the ``execution`` section.
     """
@@ -357,7 +356,7 @@ class _Resolver:
         """Read the ``loggers`` section.
 
         Return the console's lowest level, the config of named loggers, and whether the console
-        shows log lines. It does if the section names it or nothing.
+        shows log lines: where the section names it or nothing.
         """
         level = "DEBUG"
         named: dict[str, Any] = {}
@@ -380,13 +379,14 @@ class _Resolver:
                 )
                 continue
             has_console = True
-            config = self._mapping(self._mapping(entry, path).get("config"), (*path, "config"))
-            if "log_level" in config:
-                level = str(config["log_level"]).upper()
+            fields = self._mapping(self._mapping(entry, path).get("config"), (*path, "config"))
+            self._check_keys(fields, ("log_level", "name"), (*path, "config"))
+            if "log_level" in fields:
+                level = str(fields["log_level"]).upper()
                 if level not in LOG_LEVELS:
                     self.problem(
                         (*path, "config", "log_level"),
-                        f"expected one of {', '.join(LOG_LEVELS)}, got {config['log_level']!r}",
+                        f"expected one of {', '.join(LOG_LEVELS)}, got {fields['log_level']!r}",
                     )
         return level, named, has_console or not named
 

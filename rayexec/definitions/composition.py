@@ -266,7 +266,7 @@ class Composition:
         kwargs: Mapping[str, Any],
     ) -> dict[str, Binding]:
         names = definition.input_names()
-        positional = definition.positional_inputs()
+        positional = definition.positional_inputs() if args else ()
         if len(positional) < len(args) <= len(names):
             raise InvocationError(
                 f"{self._where}: {node} takes {len(positional)} positional input"

@@ -70,14 +70,14 @@ class Config(pydantic.BaseModel):
     @classmethod
     def to_config_schema(cls) -> Any:
         """Return the fields as a schema for ``config_schema=``; its config is a plain dict."""
-        from rayexec.definitions.schemas.schema_reading import field_of_model
+        from rayexec.definitions.schemas.model_fields import field_of_model
 
         return field_of_model(cls)
 
     @classmethod
     def to_fields_dict(cls) -> dict[str, Any]:
         """Return the fields by key, for a ``config_schema=`` with further keys beside them."""
-        from rayexec.definitions.schemas.schema_reading import fields_of_model
+        from rayexec.definitions.schemas.model_fields import fields_of_model
 
         return fields_of_model(cls)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, ForwardRef
 
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.ports import NO_DEFAULT
@@ -45,6 +45,13 @@ def schema_of_parameter(annotation: Any, default: Any, where: str) -> Any:
     from rayexec.definitions.schemas.config_types import MISSING, Field
     from rayexec.definitions.schemas.schema_reading import from_annotation
 
+    if isinstance(annotation, ForwardRef):
+        if annotation.__forward_arg__.rpartition(".")[2] != "Any":
+            raise DefinitionError(
+                f"{where}: config is annotated with {annotation.__forward_arg__!r}, which its "
+                f"module does not have: define the class at the top of the module."
+            )
+        annotation = Any
     if annotation is NO_DEFAULT:
         raise DefinitionError(
             f"{where}: the parameter named config receives run config: annotate it with a subclass "

@@ -270,9 +270,15 @@ class OpExecutionContext:
     ) -> None:
         """Attach metadata to a future output, or to one value of a dynamic output.
 
-        Raises InvariantError for an output that the op has already yielded, for a second call, and
-        where several outputs leave open which is meant.
+        A later call adds to an earlier one. Raises InvariantError for an output that the op has
+        already yielded, and where several outputs leave open which is meant.
         """
+        stored_as = self._name_of_future(output_name, mapping_key)
+        normalize_metadata(metadata)  # a wrong value is a mistake in this line
+        self._metadata[stored_as] = {**self._metadata.get(stored_as, {}), **metadata}
+
+    def _name_of_future(self, output_name: str | None, mapping_key: str | None) -> str:
+        """Return the name that an output to come is stored as."""
         op = self.op_def
         if output_name is None:
             if len(op.outs) != 1:
@@ -296,13 +302,7 @@ class OpExecutionContext:
                 f"output {stored_as!r} of op {op.name!r} has already been yielded: add its "
                 f"metadata before."
             )
-        if stored_as in self._metadata:
-            raise InvariantError(
-                f"output {stored_as!r} of op {op.name!r} has metadata already: add all of it in "
-                f"one call."
-            )
-        normalize_metadata(metadata)  # a wrong value is a mistake in this line
-        self._metadata[stored_as] = metadata
+        return stored_as
 
     @property
     def outputs_so_far(self) -> AbstractSet[str]:

@@ -54,8 +54,8 @@ class Fixed(ByReference):
 
 def mapping_of(
     fn: Callable[[Any], Any],
-    config_schema: Any = None,
-    where: str = "a config mapping",
+    config_schema: Any,
+    where: str,
     **more: Any,
 ) -> ConfigMapping:
     """Return the mapping by a function; the annotation of its parameter may be its schema.

@@ -46,10 +46,11 @@ def named_in(name: str, declared: In) -> InputDefinition:
     return InputDefinition(**_values_of(declared), name=name)
 
 
-def named_out(name: str, declared: Out) -> OutputDefinition:
-    """Return an output with its name and type."""
+def named_out(name: str, declared: Out, code_version: str | None) -> OutputDefinition:
+    """Return an output with its name and type; ``code_version`` is that of the op."""
     kind = DynamicOutputDefinition if declared.is_dynamic else OutputDefinition
-    return kind(**_values_of(declared), name=name)
+    values = {**_values_of(declared), "code_version": declared.code_version or code_version}
+    return kind(**values, name=name)
 
 
 def _values_of(port: In | Out) -> Mapping[str, Any]:

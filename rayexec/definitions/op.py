@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
-from typing import Any, overload
+from typing import Any, ForwardRef, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.compute_functions import function_of, parameters_of
@@ -129,7 +129,9 @@ class OpDefinition(ByReference, Invocable):
     @property
     def output_defs(self) -> Sequence[OutputDefinition]:
         """The outputs with their names, in order."""
-        return [named_out(name, declared) for name, declared in self.outs.items()]
+        return [
+            named_out(name, declared, self.code_version) for name, declared in self.outs.items()
+        ]
 
     def input_names(self) -> tuple[str, ...]:
         """Return the inputs in the order of a call's positional arguments."""
@@ -321,8 +323,11 @@ def _config_schema(
         raise DefinitionError(
             f"{where}: give config_schema or a config parameter annotated with Config, not both."
         )
-    default = inspect.signature(fn).parameters[parameters.config].default
-    return schema_of_parameter(annotations.get(parameters.config, NO_DEFAULT), default, where)
+    parameter = inspect.signature(fn).parameters[parameters.config]
+    annotation = annotations.get(parameters.config, NO_DEFAULT)
+    if annotation is Any and isinstance(parameter.annotation, str):
+        annotation = ForwardRef(parameter.annotation)  # that no module explains
+    return schema_of_parameter(annotation, parameter.default, where)
 
 
 def _requested(where: str, options: RayOptions | Mapping[str, Any] | None) -> RayOptions:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+from rayexec.definitions.config_models import Config
 from rayexec.definitions.ports import NO_DEFAULT, In, Out
 from rayexec.definitions.resource import is_resource_annotation
+from rayexec.definitions.types import is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 
@@ -80,6 +83,13 @@ def read_signature(
             resources.append(parameter.name)
         else:
             check_name(parameter.name, f"an input of {where}", allowed="config")
+            if is_subclass(annotation, Config):
+                warnings.warn(
+                    f"{where}: parameter {parameter.name!r} is annotated with the Config class "
+                    f"{annotation.__name__}, and is an input. The run config of an op is its "
+                    f"parameter named config.",
+                    stacklevel=4,
+                )
             default = NO_DEFAULT if parameter.default is parameter.empty else parameter.default
             is_inferred = parameter.name not in declared
             inputs[parameter.name] = _input(

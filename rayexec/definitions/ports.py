@@ -73,7 +73,7 @@ def _check_metadata(metadata: Any) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class In:
     """An input of an op: its type, and the default if nothing is connected.
 
@@ -97,6 +97,9 @@ class In:
         if self.default_value is not NO_DEFAULT:
             _check_default(self.type, self.default_value)
 
+    def __hash__(self) -> int:
+        return hash(self.description)  # metadata may have no hash
+
     @property
     def type(self) -> DagsterType:
         """The type check of incoming values."""
@@ -109,7 +112,7 @@ class In:
         return self.default_value is not NO_DEFAULT
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Out:
     """An output of an op: its type, and whether the op must yield it.
 
@@ -131,6 +134,9 @@ class Out:
         _check_texts(self, "description", "io_manager_key", "code_version")
         if not isinstance(self.is_required, bool):
             raise DefinitionError(f"Out: is_required is a bool, got {self.is_required!r}.")
+
+    def __hash__(self) -> int:
+        return hash(self.description)  # metadata may have no hash
 
     @property
     def type(self) -> DagsterType:

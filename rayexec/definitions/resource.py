@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_models import Config
+from rayexec.definitions.config_parameter import checked_schema
 from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.ports import NO_DEFAULT
@@ -93,6 +94,7 @@ class ResourceDefinition(ByReference):
         keys = self.required_resource_keys
         object.__setattr__(self, "required_resource_keys", resource_keys(keys, label))
         object.__setattr__(self, "scope", ResourceScope.of(self.scope, label))
+        checked_schema(self.config_schema, label)
 
     @property
     def fn(self) -> Callable[..., Any]:  # type: ignore[override]

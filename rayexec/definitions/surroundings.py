@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.definitions.fresh_data import fresh
+from rayexec.definitions.log_levels import log_level
 from rayexec.errors import UnknownResourceError
 from rayexec.events import LogLine, user_traceback
 from rayexec.names import nearest
@@ -45,6 +46,16 @@ class RunInfo:
     def partition_key(self) -> str | None:
         """The partition of the run, None for none."""
         return self.get_tag("dagster/partition")
+
+    @property
+    def parent_run_id(self) -> str | None:
+        """Id of the run that this one resumes, None for none."""
+        return self.get_tag("dagster/parent_run_id")
+
+    @property
+    def root_run_id(self) -> str | None:
+        """Id of the first run in the chain of resumed ones, None for none."""
+        return self.get_tag("dagster/root_run_id")
 
     def has_tag(self, key: str) -> bool:
         """Whether the run has a tag of that name."""
@@ -106,7 +117,7 @@ class StepLog:
         ``args`` fill in the message, and ``exc_info`` adds a traceback, as in ``logging``. Other
         options of loggers have no effect.
         """
-        severity = logging.getLevelName(level.upper()) if isinstance(level, str) else level
+        severity = log_level(level)
         # A lone mapping fills in by name, as in logging.
         values: Any = (
             args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
@@ -118,9 +129,7 @@ class StepLog:
         if exc_info:
             error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
             text += f"\n{user_traceback(error).rstrip()}" if error is not None else ""
-        self.lines.append(
-            LogLine(self._clock(), severity if isinstance(severity, int) else logging.INFO, text)
-        )
+        self.lines.append(LogLine(self._clock(), severity, text))
 
     def debug(self, msg: object, *args: object, **options: Any) -> None:
         """Record a line for debugging."""

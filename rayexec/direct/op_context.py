@@ -201,6 +201,21 @@ class DirectOpExecutionContext(OpensResources, OpExecutionContext):
         _ = self.op_def
         super().log_event(event)
 
+    def add_output_metadata(
+        self,
+        metadata: Mapping[str, Any],
+        output_name: str | None = None,
+        mapping_key: str | None = None,
+    ) -> None:
+        """Attach metadata to a future output, once; raises InvariantError for a second call."""
+        stored_as = self._name_of_future(output_name, mapping_key)
+        if stored_as in self._metadata:
+            raise InvariantError(
+                f"output {stored_as!r} of op {self.op_def.name!r} has metadata already: add all of "
+                f"it in one call."
+            )
+        super().add_output_metadata(metadata, output_name, mapping_key)
+
     def get_events(self) -> Sequence[UserEvent]:
         """Return the events that the op logged by ``log_event`` in its last call."""
         return self._events

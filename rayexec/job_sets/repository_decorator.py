@@ -16,7 +16,7 @@ from rayexec.job_sets.collecting import collect, job_of
 from rayexec.job_sets.left_aside import is_foreign, kind_of
 from rayexec.job_sets.repository_definition import RepositoryDefinition
 from rayexec.jobs import Graph, Job
-from rayexec.names import nearest
+from rayexec.names import check_name, nearest
 
 __all__ = ["repository"]
 
@@ -32,7 +32,7 @@ class _Settings:
     default_logger_defs: Mapping[str, LoggerDefinition] | None = None
 
     def __call__(self, fn: Callable[[], Any]) -> RepositoryDefinition:
-        name = self.name or fn.__name__
+        name = check_name(self.name or fn.__name__, "a repository")
         value = fn()
         shared = Shared({}, self.default_executor_def, self.default_logger_defs or {})
         if isinstance(value, RepositoryDefinition):

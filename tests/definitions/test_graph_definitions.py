@@ -275,7 +275,7 @@ def test_a_job_with_partitions_imports_and_runs_without() -> None:
     assert daily.execute_in_process().output_for_node("one") == 1
     assert daily.partitions_def is days
     with pytest.raises(DefinitionError, match="partitions_def must be"):
-        job(name="cut", partitions_def=object())(lambda: one())
+        job(name="cut", partitions_def=object())(lambda: None)
 
 
 def test_parts_of_a_job_that_rayexec_lacks_are_told_when_it_runs() -> None:

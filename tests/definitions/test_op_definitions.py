@@ -312,6 +312,17 @@ def test_metadata_is_wrapped_by_kind() -> None:
             Failure("f", metadata=wrong)  # type: ignore[arg-type]  # wrong on purpose
 
 
+def test_ports_compare_by_content_and_have_the_code_version_of_the_op() -> None:
+    @op(code_version="op", out={"p": Out(), "q": Out(code_version="own")})
+    def versioned(x: int) -> tuple[int, str]:
+        return x, "q"
+
+    assert versioned.ins == {"x": In(int)}
+    assert In(int, metadata={"a": 1}) != In(int) == In(int)
+    assert Out(int) == Out(int) != Out(str)
+    assert [each.code_version for each in versioned.output_defs] == ["op", "own"]
+
+
 class _Anything(type):
     def __getattr__(cls, name: str) -> str:
         if name.startswith("__"):

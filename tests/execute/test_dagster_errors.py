@@ -279,3 +279,9 @@ def test_clauses_for_errors_of_dagster_catch_what_they_catch_there() -> None:
     assert issubclass(DagsterUnknownResourceError, AttributeError)
     assert not issubclass(DagsterExecutionInterruptedError, Exception)
     assert not issubclass(DagsterRunNotFoundError, DagsterInvariantViolationError)
+
+
+@pytest.mark.parametrize("name", ["partition_key", "asset_selection"])
+def test_arguments_of_assets_and_partitions_are_refused(name: str) -> None:
+    with pytest.raises(rayexec.UnsupportedError, match=f"{name}= is for assets and partitions"):
+        job_of(one).execute_in_process(**{name: "x"})

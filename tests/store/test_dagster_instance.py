@@ -34,6 +34,11 @@ def first(context: Any) -> int:
     return 1
 
 
+@op
+def tells_parent(context: Any) -> Any:
+    return context.run.parent_run_id, context.run.root_run_id
+
+
 @op(config_schema={"fails": bool})
 def second(context: Any, value: int) -> int:
     calls.append("second")
@@ -172,6 +177,18 @@ def test_a_selection_of_steps_runs_with_stored_outputs(instance: DagsterInstance
     assert not again.is_node_success("first")
     assert again.dagster_run.parent_run_id == parent.run_id
     assert instance.get_run_by_id(again.run_id).root_run_id == parent.run_id  # type: ignore[union-attr]
+
+
+def test_an_op_sees_the_run_that_its_own_resumes(instance: DagsterInstance) -> None:
+    @job(config=IN_PROCESS)
+    def telling() -> None:
+        tells_parent()
+
+    parent = execute_job(reconstructable(telling).get_definition(), instance=instance)
+    assert parent.output_for_node("tells_parent") == (None, None)
+    options = ReexecutionOptions(parent_run_id=parent.run_id)
+    again = execute_job(telling, instance=instance, reexecution_options=options)
+    assert again.output_for_node("tells_parent") == (parent.run_id, parent.run_id)
 
 
 def test_a_failed_run_is_resumed_from_its_failure(instance: DagsterInstance) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rayexec.definitions.schemas import config_types
 from rayexec.definitions.schemas.schema_checks import check_schema
+from rayexec.definitions.schemas.schema_reading import entry
 
 __all__ = [
     "Array",
@@ -32,6 +33,13 @@ class _Checked(config_types.ConfigType):
 class Field(_Checked, config_types.Field):
     __doc__ = config_types.Field.__doc__
     __slots__ = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        item = entry(self)
+        if not item.required and self.is_required is None:
+            object.__setattr__(self, "default_value", item.fallback)
+        object.__setattr__(self, "is_required", item.required)
 
 
 class Shape(_Checked, config_types.Shape):

@@ -20,7 +20,13 @@ from rayexec.definitions.schemas.config_types import (
     Shape,
 )
 from rayexec.definitions.schemas.given_values import check_enum, key_of_map
-from rayexec.definitions.schemas.schema_reading import as_type, entries, entry, nested_type
+from rayexec.definitions.schemas.schema_reading import (
+    as_type,
+    entries,
+    entry,
+    models_in,
+    nested_type,
+)
 from rayexec.definitions.schemas.schema_validators import check_default
 from rayexec.errors import DefinitionError
 
@@ -56,12 +62,16 @@ def check_schema(schema: Any) -> None:
         _check_model(config_type)
 
 
-def _check_model(config_type: Model) -> None:
+def _check_model(config_type: Model, within: tuple[type, ...] = ()) -> None:
     cls = config_type.cls
     try:
         cls.model_rebuild()
     except pydantic.errors.PydanticUndefinedAnnotation:
         return  # a class that the module defines below; the first run config checks it
     for key, item in entries(config_type).items():
-        if item.default is not MISSING:
+        # None is the default of many a field of another type.
+        if item.default is not MISSING and item.default is not None:
             check_default(item, f"{cls.__name__}.{key}")
+        for model in models_in(item.type):
+            if model.cls not in (*within, cls):
+                _check_model(model, (*within, cls))

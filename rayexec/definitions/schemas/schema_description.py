@@ -104,7 +104,7 @@ def _braces(config_type: ConfigType, depth: int, within: tuple[object, ...]) -> 
 
 
 def _default(item: Entry) -> str:
-    if item.default is MISSING:
+    if item.default is MISSING or item.default == {}:
         return ""
     shown = MASKED if item.is_secret else plain(item.default)
     return f" = {json.dumps(shown, ensure_ascii=False, default=str)}"

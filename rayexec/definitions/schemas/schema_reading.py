@@ -6,7 +6,6 @@ Each function raises DefinitionError for a malformed schema.
 from __future__ import annotations
 
 import enum
-import inspect
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -17,19 +16,12 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import pydantic
 from pydantic.fields import FieldInfo
 
-from rayexec.definitions.config_fields import (
-    complete_fields,
-    document_value,
-    secret_fields,
-    tags_of,
-)
+from rayexec.definitions.config_fields import complete_fields, secret_fields
 from rayexec.definitions.schemas.config_types import (
     MISSING,
     Anything,
     Array,
     ConfigType,
-    Enum,
-    EnumValue,
     Field,
     Items,
     Map,
@@ -43,7 +35,7 @@ from rayexec.definitions.schemas.config_types import (
     Shape,
     frozen,
 )
-from rayexec.definitions.types import is_subclass
+from rayexec.definitions.types import DagsterType, is_subclass
 from rayexec.errors import DefinitionError
 
 __all__ = [
@@ -54,6 +46,7 @@ __all__ = [
     "entry",
     "is_enum",
     "literals",
+    "models_in",
     "needs_value",
     "nested_type",
 ]
@@ -256,6 +249,26 @@ def _field_type(cls: type[pydantic.BaseModel], name: str, field: FieldInfo) -> C
 
 def opaque_classes(config_type: ConfigType) -> Iterator[type]:
     """Yield classes that pydantic cannot make of a value, inside of a field's type."""
+    for leaf in _leaves(config_type):
+        if not isinstance(leaf, Opaque):
+            continue
+        if isinstance(leaf.annotation, DagsterType):
+            yield type(leaf.annotation)
+        elif isinstance(leaf.annotation, type):
+            try:
+                pydantic.TypeAdapter(leaf.annotation)
+            except pydantic.errors.PydanticSchemaGenerationError:
+                yield leaf.annotation
+            except Exception:  # pydantic will say it where it reads the class
+                return
+
+
+def models_in(config_type: ConfigType) -> Iterator[Model]:
+    """Yield the models inside of a field's type."""
+    return (leaf for leaf in _leaves(config_type) if isinstance(leaf, Model))
+
+
+def _leaves(config_type: ConfigType) -> Iterator[ConfigType]:
     inside: tuple[object, ...] = ()
     if isinstance(config_type, Noneable):
         inside = (config_type.inner_type,)
@@ -265,16 +278,11 @@ def opaque_classes(config_type: ConfigType) -> Iterator[type]:
         inside = config_type.inner
     elif isinstance(config_type, OneOf):
         inside = config_type.options
-    elif isinstance(config_type, Opaque) and isinstance(config_type.annotation, type):
-        try:
-            pydantic.TypeAdapter(config_type.annotation)
-        except pydantic.errors.PydanticSchemaGenerationError:
-            yield config_type.annotation
-        except Exception:  # pydantic will say it where it reads the class
-            return
+    else:
+        yield config_type
     for inner in inside:
         if isinstance(inner, ConfigType):
-            yield from opaque_classes(inner)
+            yield from _leaves(inner)
 
 
 def from_annotation(annotation: Any, where: str) -> ConfigType:
@@ -286,58 +294,6 @@ def from_annotation(annotation: Any, where: str) -> ConfigType:
             f"subclass of rayexec.Config or with a type such as int, str, dict or list[int], or "
             f"give the input another name."
         )
-    return config_type
-
-
-def field_of_model(cls: type[pydantic.BaseModel]) -> Field:
-    """Return a Config class as a Field of plain dicts."""
-    return Field(_plain_type(_model_type(cls)), description=inspect.getdoc(cls))
-
-
-def fields_of_model(cls: type[pydantic.BaseModel]) -> dict[str, Field]:
-    """Return the fields of a Config class by key, for plain dicts."""
-    made = {}
-    for key, item in _model_entries(cls).items():
-        info = cls.model_fields[item.name]
-        default = item.default
-        if default is not MISSING:
-            default = document_value(default, info.discriminator)
-        made[key] = Field(
-            _plain_type(item.type),
-            default,
-            None if default is not MISSING else item.required,
-            info.description,
-            item.is_secret,
-        )
-    return made
-
-
-def _plain_type(config_type: ConfigType) -> ConfigType:
-    """Return a type of plain values for a type of a model's field."""
-    if isinstance(config_type, Model):
-        kind = Permissive if config_type.cls.model_config.get("extra") == "allow" else Shape
-        return kind(fields_of_model(config_type.cls))
-    if isinstance(config_type, Noneable):
-        return Noneable(_plain_type(nested_type(config_type.inner_type, "Noneable")))
-    if isinstance(config_type, Map):
-        inner = _plain_type(nested_type(config_type.inner_type, "Map"))
-        return Map(config_type.key_type, inner)
-    if isinstance(config_type, Items) and not config_type.fixed:
-        return Array(_plain_type(config_type.inner[0]))
-    if isinstance(config_type, OneOf) and config_type.tag:
-        models = tuple(option.cls for option in config_type.options if isinstance(option, Model))
-        arms = {}
-        for tag, model in tags_of(models, config_type.tag).items():
-            fields = fields_of_model(model)
-            info = model.model_fields[config_type.tag]
-            fields.pop(info.alias or config_type.tag, None)
-            arms[tag] = Shape(fields)
-        return Selector(arms)
-    if isinstance(config_type, Opaque) and is_enum(config_type.annotation):
-        return Enum.from_python_enum_direct_values(config_type.annotation)
-    if isinstance(config_type, Opaque) and literals(config_type.annotation):
-        values = [EnumValue(str(each), each) for each in literals(config_type.annotation)]
-        return Enum(str(config_type.annotation), values)
     return config_type
 
 

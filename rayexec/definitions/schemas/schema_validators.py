@@ -274,7 +274,12 @@ def _model(config_type: Model, value: object) -> pydantic.BaseModel:
         fields = {**fields, **{item.name: item for item in fields.values()}}
     data = {key: item.default for key, item in fields.items() if holds_env(item.default)}
     data |= {key: {} for key, item in fields.items() if item.fallback == {} and key not in value}
-    data |= {key: over_default(fields, key, given) for key, given in value.items()}
+    data |= {
+        key: over_default(fields, key, given)
+        for key, given in value.items()
+        # None may be the default of a field of another type.
+        if not (given is None and key in fields and fields[key].default is None)
+    }
     resolved = dict(data)
     findings: list[Finding] = []
     for key in [key for key in data if key in fields]:
