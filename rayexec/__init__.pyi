@@ -40,7 +40,6 @@ from rayexec.definitions.executor import (
 )
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
 from rayexec.definitions.executor import ray_executor as ray_executor
-from rayexec.definitions.fields_resource import ResourceDependency as ResourceDependency
 from rayexec.definitions.hook_context import HookContext as HookContext
 from rayexec.definitions.hooks import HookDefinition as HookDefinition
 from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
@@ -109,6 +108,7 @@ from rayexec.definitions.resource import ResourceDefinition as ResourceDefinitio
 from rayexec.definitions.resource import ResourceParam as ResourceParam
 from rayexec.definitions.resource import make_values_resource as make_values_resource
 from rayexec.definitions.resource import resource as resource
+from rayexec.definitions.resource_fields import ResourceDependency as ResourceDependency
 from rayexec.definitions.retry import Backoff as Backoff
 from rayexec.definitions.retry import Failure as Failure
 from rayexec.definitions.retry import Jitter as Jitter
@@ -270,8 +270,8 @@ from rayexec.job_sets.reconstructable_jobs import (
     build_reconstructable_job as build_reconstructable_job,
 )
 from rayexec.job_sets.reconstructable_jobs import reconstructable as reconstructable
+from rayexec.job_sets.repository_decorator import repository as repository
 from rayexec.job_sets.repository_definition import RepositoryDefinition as RepositoryDefinition
-from rayexec.job_sets.repository_definition import repository as repository
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
 from rayexec.jobs import graph as graph

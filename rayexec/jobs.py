@@ -16,7 +16,6 @@ from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.retry import RetryPolicy
-from rayexec.definitions.stand_ins import StandIn
 from rayexec.definitions.tags import normalize_tags
 from rayexec.definitions.wiring import wire
 from rayexec.errors import DefinitionError, MisuseError
@@ -37,8 +36,7 @@ class Job(JobDefinition):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        kinds = (Mapping, ConfigMapping, StandIn)
-        if self.config is not None and not isinstance(self.config, kinds):
+        if self.config is not None and not isinstance(self.config, (Mapping, ConfigMapping)):
             from rayexec.config.document import RunConfig
 
             if not isinstance(self.config, RunConfig):

@@ -6,12 +6,13 @@ from typing import Any, TypeAlias
 
 from rayexec.config.document import apply_mapping
 from rayexec.definitions.config_models import FieldValues, origins_in_environment
-from rayexec.definitions.fields_resource import FieldsResource, key_of, nested_fields
+from rayexec.definitions.fields_resource import FieldsResource
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ResourceClass, ResourceDefinition
+from rayexec.definitions.resource_fields import key_of, nested_fields
 from rayexec.definitions.schemas.schema import MISSING, validate
 from rayexec.errors import Problem
 

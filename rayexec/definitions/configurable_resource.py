@@ -18,7 +18,6 @@ from rayexec.definitions.fields_resource import (
     PartialResource,
     context_of,
     given_fields,
-    nested_fields,
     remade,
     without_context,
 )
@@ -28,6 +27,7 @@ from rayexec.definitions.resource import (
     ResourceScope,
     opened,
 )
+from rayexec.definitions.resource_fields import nested_fields
 from rayexec.errors import InvariantError
 
 __all__ = [

@@ -4,41 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import operator
-import types
-import typing
 from collections.abc import Callable, Iterator, Mapping
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, TypeVar
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
 import pydantic
 
 from rayexec.definitions.config_fields import secret_fields
 from rayexec.definitions.config_models import (
     Config,
-    EnvVar,
     FieldValues,
     holds_environment,
     is_default,
-    is_plain,
     note_origins,
     origins_in_environment,
     read_environment,
     without_inputs,
 )
 from rayexec.definitions.resource import ResourceClass, ResourceDefinition
-from rayexec.definitions.types import is_subclass
+from rayexec.definitions.resource_fields import defaults_of, key_of, nested_fields, schema_of
 from rayexec.errors import DefinitionError
 
 __all__ = [
     "FieldsResource",
     "PartialResource",
-    "ResourceDependency",
     "SharedResource",
     "context_of",
     "given_fields",
-    "key_of",
-    "nested_fields",
     "remade",
     "resource_definition",
     "without_context",
@@ -49,30 +41,6 @@ Made = TypeVar("Made", bound=ResourceClass)
 
 #: Attribute of an open instance with the context of its opening.
 _CONTEXT = "_resource_context"
-
-
-class _Dependency:
-    """Mark of a field that holds a resource of any kind."""
-
-
-if TYPE_CHECKING:
-
-    class ResourceDependency(Generic[T]):
-        """Annotation of a field of a resource that holds another resource, of any class."""
-
-        def __get__(self, instance: Any, owner: Any) -> T: ...
-        def __set__(self, instance: Any, value: Any) -> None: ...
-else:
-
-    class ResourceDependency:
-        """Annotation of a field of a resource that holds another resource, of any class.
-
-        Example: ``client: ResourceDependency[Client]``. The field takes a definition of a resource,
-        an instance of a ConfigurableResource, or the object itself.
-        """
-
-        def __class_getitem__(cls, _item: Any) -> Any:
-            return Annotated[Any, _Dependency()]
 
 
 class SharedResource(NamedTuple):
@@ -110,12 +78,12 @@ class FieldsResource(ResourceDefinition):
     @cached_property
     def config_schema(self) -> type[Config]:
         """The schema of the fields that hold no given resources; given values are defaults."""
-        return _schema(self.resource_class, self.fields, self.nested)
+        return schema_of(self.resource_class, self.fields, self.nested)
 
     @cached_property
     def schema_of_given(self) -> type[Config]:
         """The schema of the config that a run gives: it takes the place of all given values."""
-        return _schema(self.resource_class, {}, self.nested)
+        return schema_of(self.resource_class, {}, self.nested)
 
     def state(self) -> dict[str, Any]:
         """Return what a pickle has; another process makes its own schemas."""
@@ -136,7 +104,7 @@ class FieldsResource(ResourceDefinition):
 
     def values(self) -> FieldValues | None:
         """Return the values of a run without config for it; None if only the schema has them."""
-        defaults = _defaults(self.resource_class)
+        defaults = defaults_of(self.resource_class)
         if defaults is None or holds_environment(self.fields):
             return None
         others = {key: each for key, each in self.fields.items() if key not in defaults}
@@ -257,38 +225,6 @@ def _definition_or_object(given: Any) -> Any:
     return FieldsResource.of(given) if isinstance(given, ResourceClass) else given
 
 
-@lru_cache(maxsize=512)
-def nested_fields(cls: type[pydantic.BaseModel]) -> Mapping[str, str]:
-    """Return the fields of a class that hold resources: their names by their keys in config."""
-    nested = {
-        key_of(name, field): name
-        for name, field in cls.model_fields.items()
-        if any(isinstance(each, _Dependency) for each in field.metadata)
-        or _is_resource(field.annotation)
-    }
-    return types.MappingProxyType(nested)
-
-
-def _is_class(annotation: Any) -> bool:
-    return is_subclass(annotation, ResourceClass)
-
-
-def _is_resource(annotation: Any) -> bool:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        inside = [each for each in typing.get_args(annotation) if each is not type(None)]
-        return len(inside) == 1 and _is_resource(inside[0])
-    if typing.get_origin(annotation) is Annotated:
-        first, *metadata = typing.get_args(annotation)
-        return any(isinstance(each, _Dependency) for each in metadata) or _is_resource(first)
-    return _is_class(annotation) or is_subclass(annotation, ResourceDefinition)
-
-
-def key_of(name: str, field: pydantic.fields.FieldInfo) -> str:
-    """Return the key of a field in config: its alias, or its name without one."""
-    alias = field.validation_alias or field.alias
-    return alias if isinstance(alias, str) else name
-
-
 def given_fields(instance: pydantic.BaseModel) -> dict[str, Any]:
     """Return the fields that differ from their defaults and hold no resources, by key."""
     cls, nested = type(instance), nested_fields(type(instance))
@@ -329,57 +265,6 @@ def without_context(state: dict[str, Any]) -> dict[str, Any]:
     """Return what a pickle of an instance has: its context stays in its process."""
     fields = {name: each for name, each in state["__dict__"].items() if name != _CONTEXT}
     return {**state, "__dict__": fields}
-
-
-@lru_cache(maxsize=512)
-def _defaults(cls: type[pydantic.BaseModel]) -> Mapping[str, Any] | None:
-    """Return the defaults of a class by key; None where the environment holds one."""
-    defaults = {
-        key_of(name, field): field.get_default(call_default_factory=True)
-        for name, field in cls.model_fields.items()
-        if not field.is_required() and name not in nested_fields(cls).values()
-    }
-    return None if holds_environment(defaults) else types.MappingProxyType(defaults)
-
-
-def _schema(
-    cls: type[pydantic.BaseModel], fields: Mapping[str, Any], nested: Mapping[str, Any]
-) -> type[Config]:
-    """Return a Config with the fields of ``cls``, those in ``fields`` with other defaults.
-
-    It leaves out the ``nested`` resources, and those that no config can describe.
-    """
-
-    class Base(Config):
-        model_config = pydantic.ConfigDict(**cls.model_config)
-
-    declared: dict[str, Any] = {}
-    for name, field in cls.model_fields.items():
-        key = key_of(name, field)
-        if key in nested or (key in nested_fields(cls) and not _is_class(field.annotation)):
-            continue
-        declared[name] = (field.annotation, field)
-        if key in fields:
-            declared[name] = _with_default(field, fields[key])
-    return pydantic.create_model(f"{cls.__name__}Config", __base__=Base, **declared)
-
-
-def _with_default(field: pydantic.fields.FieldInfo, value: Any) -> tuple[Any, Any]:
-    """Return the declaration of a field with another default."""
-    annotation: Any = field.annotation
-    if field.metadata:
-        annotation = operator.getitem(Annotated, (annotation, *field.metadata))
-    # pydantic copies a default, which only data are made for.
-    is_data = isinstance(value, EnvVar | Config | list | dict | tuple | set) or is_plain(value)
-    default: dict[str, Any] = {"default": value} if is_data else {"default_factory": lambda: value}
-    return annotation, pydantic.Field(
-        **default,
-        alias=field.alias,
-        validation_alias=field.validation_alias,
-        description=field.description,
-        discriminator=field.discriminator,
-        json_schema_extra=field.json_schema_extra,
-    )
 
 
 def _entered(opening: Any) -> contextlib.AbstractContextManager[Any]:
