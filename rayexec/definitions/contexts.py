@@ -13,7 +13,6 @@ from rayexec.definitions.called_op import CalledOp
 from rayexec.definitions.config_models import FieldValues, as_data
 from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue
-from rayexec.definitions.node_handle import NodeHandle
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.ports import NO_DEFAULT
@@ -28,6 +27,7 @@ from rayexec.definitions.surroundings import (
 )
 from rayexec.definitions.user_events import USER_EVENTS, UserEvent
 from rayexec.errors import InvariantError, UnsupportedError
+from rayexec.events import NodeHandle
 from rayexec.names import mapping_keys, nearest, node_path
 
 __all__ = [

@@ -36,7 +36,8 @@ from rayexec.steps.attempt_failure import not_stored
 from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.managed_ports import managed_ports
 from rayexec.steps.resources import OpenResources
-from rayexec.steps.step_executor import StepCall, StepExecutor
+from rayexec.steps.step_call import StepCall
+from rayexec.steps.step_executor import StepExecutor
 
 __all__ = ["InProcessEngine"]
 

@@ -11,6 +11,7 @@ from rayexec.events.attempt import (
     LoadedInput,
     LogLine,
     OutputRecord,
+    RejectedInput,
     RejectedOutput,
     Report,
     ResourceRecord,
@@ -34,6 +35,7 @@ from rayexec.events.event_data import (
     StepOutputData,
     StepRetryData,
     StepSuccessData,
+    TypeCheckData,
 )
 from rayexec.events.event_expansion import (
     blocked_event,
@@ -102,6 +104,7 @@ __all__ = [
     "NodeHandle",
     "OutputRecord",
     "Record",
+    "RejectedInput",
     "RejectedOutput",
     "Report",
     "ResourceRecord",
@@ -120,6 +123,7 @@ __all__ = [
     "StepsRestored",
     "StreamPart",
     "Successes",
+    "TypeCheckData",
     "UserFailureData",
     "blocked_event",
     "causes_of",

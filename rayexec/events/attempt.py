@@ -21,6 +21,7 @@ __all__ = [
     "LoadedInput",
     "LogLine",
     "OutputRecord",
+    "RejectedInput",
     "RejectedOutput",
     "Report",
     "ResourceRecord",
@@ -70,6 +71,16 @@ class RejectedOutput(NamedTuple):
     """Output of a step that failed its type check, and so was not stored."""
 
     name: str
+    mistake: str
+    #: That of the TypeCheck.
+    metadata: dict[str, Any] | None = None
+
+
+class RejectedInput(NamedTuple):
+    """Input of a step that failed its type check, so that the op was not called."""
+
+    name: str
+    #: The description by the check.
     mistake: str
     #: That of the TypeCheck.
     metadata: dict[str, Any] | None = None
@@ -152,8 +163,8 @@ class Attempt(NamedTuple):
     batch: int = DRIVER_BATCH
     #: Size of the outputs on the wire; UNKNOWN_BYTES where they do not travel.
     output_bytes: int = UNKNOWN_BYTES
-    #: Output whose type check failed, and the step with it.
-    rejected: RejectedOutput | None = None
+    #: Input or output whose type check failed, and the step with it.
+    rejected: RejectedInput | RejectedOutput | None = None
     #: Events that the op yielded or logged, in order.
     reports: tuple[Report, ...] = ()
 

@@ -32,6 +32,13 @@ class StepInputData:
     """Input of a STEP_INPUT event."""
 
     input_name: str
+    #: The failed type check; the step has failed with it.
+    failed_check: TypeCheckData | None = None
+
+    @property
+    def type_check_data(self) -> TypeCheckData:
+        """Result of the type check."""
+        return self.failed_check or TypeCheckData(True, self.input_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +48,23 @@ class StepOutputData:
     output_name: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     mapping_key: str | None = None
-    #: The description of a failed type check; the step has failed with it.
-    mistake: str | None = None
+    #: The failed type check; the step has failed with it.
+    failed_check: TypeCheckData | None = None
 
     @property
     def type_check_data(self) -> TypeCheckData:
         """Result of the type check."""
-        return TypeCheckData(self.mistake is None, self.output_name, self.mistake)
+        return self.failed_check or TypeCheckData(True, self.output_name)
 
 
 @dataclass(frozen=True, slots=True)
 class TypeCheckData:
-    """Result of the type check of an output, named by ``label``."""
+    """Result of the type check of the input or output named by ``label``."""
 
     success: bool
     label: str
     description: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from rayexec.events.attempt import (
     Attempt,
     LoadedInput,
     OutputRecord,
+    RejectedInput,
+    RejectedOutput,
     ResourceRecord,
 )
 from rayexec.events.event import Event
@@ -31,6 +33,7 @@ from rayexec.events.event_data import (
     StepOutputData,
     StepRetryData,
     StepSuccessData,
+    TypeCheckData,
 )
 from rayexec.events.event_type import EventType
 from rayexec.events.failure import ErrorInfo
@@ -149,23 +152,33 @@ def expand_attempt(
             f"{attempt.reused.run_id}."
         )
         yield made(EventType.ENGINE_EVENT, message, start, origin)
-    for name in dict.fromkeys((*inputs, *(each.name for each in attempt.loaded))):
+    rejected, failed_check = attempt.rejected, None
+    if rejected is not None:
+        failed_check = TypeCheckData(
+            False, rejected.name, rejected.mistake, rejected.metadata or {}
+        )
+    wrong_input = (rejected.name,) if isinstance(rejected, RejectedInput) else ()
+    names = dict.fromkeys((*inputs, *(each.name for each in attempt.loaded), *wrong_input))
+    for name in names:
         for loaded in [_loading(each) for each in attempt.loaded if each.name == name] or [
             LoadedInputData(name)
         ]:
             message = f'Loaded input "{name}" of step "{key}".'
             yield made(EventType.LOADED_INPUT, message, start, loaded)
         message = f'Got input "{name}" of step "{key}".'
-        yield made(EventType.STEP_INPUT, message, start, StepInputData(name))
+        if name in wrong_input:
+            message = f'Got input "{name}" of step "{key}", which failed its type check.'
+        check = failed_check if name in wrong_input else None
+        yield made(EventType.STEP_INPUT, message, start, StepInputData(name, check))
     for line in attempt.logs:
         yield made(EventType.LOG_MESSAGE, line.message, line.time, {"level": line.level})
     if attempt.stdout or attempt.stderr:
         captured = {"stdout": attempt.stdout, "stderr": attempt.stderr}
         yield made(EventType.LOGS_CAPTURED, f'Captured the output of step "{key}".', end, captured)
     yield from _done(attempt, made, key)
-    if attempt.rejected is not None:
-        name, mapping_key, what = _yielded(attempt.rejected.name)
-        wrong = StepOutputData(name, {}, mapping_key, attempt.rejected.mistake)
+    if isinstance(rejected, RejectedOutput):
+        name, mapping_key, what = _yielded(rejected.name)
+        wrong = StepOutputData(name, {}, mapping_key, failed_check)
         message = f'Yielded {what} of step "{key}", which failed its type check.'
         yield made(EventType.STEP_OUTPUT, message, end, wrong)
     yield made(*_ending(attempt, key))

@@ -10,22 +10,7 @@ from rayexec.definitions.type_loaders import UnloadedInput
 from rayexec.definitions.types import DagsterType, TypeCheck
 from rayexec.errors import InvariantError, TypeCheckError, TypeCheckFunctionError, TypeLoadingError
 
-__all__ = ["checked_input", "failed_check", "wrong_type"]
-
-
-def checked_input(
-    value: object, kind: DagsterType, port: str, context: Callable[[], OpExecutionContext]
-) -> object:
-    """Return the value of an input that is not plainly accepted, loaded if a step has to.
-
-    Raises TypeCheckError for one of another type, and the errors of ``failed_check``.
-    """
-    if isinstance(value, UnloadedInput):
-        value = _loaded(value, kind, port, context)
-    failed = failed_check(value, kind, port, context)
-    if failed is not None:
-        raise wrong_type(port, failed, kind)
-    return value
+__all__ = ["failed_check", "loaded_input", "wrong_type"]
 
 
 def failed_check(
@@ -56,7 +41,7 @@ def wrong_type(port: str, verdict: TypeCheck, kind: DagsterType) -> TypeCheckErr
     return TypeCheckError(message, verdict.metadata, kind)
 
 
-def _loaded(
+def loaded_input(
     given: UnloadedInput,
     kind: DagsterType,
     port: str,

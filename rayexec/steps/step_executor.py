@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.op_signature import wrong_context
@@ -19,30 +19,34 @@ from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
 from rayexec.definitions.type_loaders import UnloadedInput
+from rayexec.definitions.types import DagsterType
 from rayexec.definitions.user_events import UserEvent
 from rayexec.events import (
     SUCCESS,
     Attempt,
     HookOutcome,
     OutputRecord,
+    RejectedInput,
     RejectedOutput,
     Report,
     Reused,
 )
+from rayexec.names import output_name
 from rayexec.plan.model import Template
 from rayexec.run.cached_outputs import CachedOutput, RunCache
 from rayexec.steps.attempt_failure import judge
 from rayexec.steps.caching import AttemptCache
-from rayexec.steps.checked_ports import checked_input, failed_check, wrong_type
+from rayexec.steps.checked_ports import failed_check, loaded_input, wrong_type
 from rayexec.steps.forked_child import ForkGuard
 from rayexec.steps.hook_runs import EndedAttempt
 from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.outputs import OutputCollector
 from rayexec.steps.resources import OpenResources
+from rayexec.steps.step_call import AttemptEnd, FinishedCall, StepCall
 from rayexec.steps.step_reports import StepReports
 from rayexec.steps.timeouts import CLEAN_UP_S, Backstop, deadline, over_time
 
-__all__ = ["AttemptEnd", "FinishedCall", "StepCall", "StepExecutor", "Store"]
+__all__ = ["StepExecutor", "Store"]
 
 # Stores an output by its name (``result``, ``result[key]``); raises OutputStorageError for a value
 # without a pickle.
@@ -50,34 +54,7 @@ Store = Callable[[str, Any], None]
 Inputs = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
 
-class StepCall(NamedTuple):
-    """An attempt to make: everything about it except the values of its inputs."""
-
-    step: int
-    key: str
-    #: Index of the step's template in the plan.
-    template: int
-    #: Number of the attempt, from 0.
-    attempt: int
-    config: Any
-    tags: Mapping[str, str]
-
-
-class FinishedCall(NamedTuple):
-    """A call of an op's function that has ended: its start, and its result or exception."""
-
-    started: float
-    result: Any
-    error: BaseException | None
-
-
-class AttemptEnd(NamedTuple):
-    """The row of an attempt, with the exception of a failed one."""
-
-    row: Attempt
-    error: BaseException | None
-
-
+_Rejected = type[RejectedInput] | type[RejectedOutput]
 _NO_RESOURCES = Resources({})
 
 
@@ -197,7 +174,7 @@ class _Attempt:
         # Only hooks look at the values again.
         self._values: dict[str, Any] | None = {} if template.hooks else None
         self._outputs: list[OutputRecord] = []
-        self._rejected: RejectedOutput | None = None
+        self._rejected: RejectedInput | RejectedOutput | None = None
         self._reports: StepReports | None = None  # made for a context, a manager, or an event
         self._resources = _NO_RESOURCES
         self._context: OpExecutionContext | None = None
@@ -321,9 +298,11 @@ class _Attempt:
             if kind.is_nothing:
                 continue
             value = inputs.get(name, declared.default_value)
-            if type(value) is UnloadedInput or not kind.accepts_plainly(value):
+            if type(value) is UnloadedInput:
                 port = f'input "{name}" of op "{op.name}"'
-                value = checked_input(value, kind, port, self._make_context)
+                value = loaded_input(value, kind, port, self._make_context)
+            if not kind.accepts_plainly(value):
+                self._check(value, kind, RejectedInput, name)
             arguments[name] = value
         if parameters.config is not None:
             arguments[parameters.config] = call.config
@@ -334,6 +313,16 @@ class _Attempt:
         result = op.fn(*positional, **arguments)
         self._executor.guard.end_child()
         return result
+
+    def _check(self, value: object, kind: DagsterType, rejected: _Rejected, name: str) -> None:
+        """Raise TypeCheckError for a value of another type, and note it as ``rejected``."""
+        what = "input" if rejected is RejectedInput else "output"
+        port = f'{what} "{output_name(name)}" of op "{self._op.name}"'
+        failed = failed_check(value, kind, port, self._make_context)
+        if failed is not None:
+            metadata = dict(failed.metadata or {}) or None
+            self._rejected = rejected(name, failed.description or "", metadata)
+            raise wrong_type(port, failed, kind)
 
     def _make_context(self) -> OpExecutionContext:
         if self._context is None:
@@ -364,13 +353,7 @@ class _Attempt:
         op = self._op
         kind = op.outs[name].type
         if not kind.accepts_plainly(value):
-            port = f'output "{name}" of op "{op.name}"'
-            failed = failed_check(value, kind, port, self._make_context)
-            if failed is not None:
-                self._rejected = RejectedOutput(
-                    stored_as, failed.description or "", dict(failed.metadata or {}) or None
-                )
-                raise wrong_type(port, failed, kind)
+            self._check(value, kind, RejectedOutput, stored_as)
         more = self._context.observe_output(stored_as) if self._context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None

@@ -28,6 +28,7 @@ from rayexec.events import (
     LoadedInput,
     LogLine,
     OutputRecord,
+    RejectedInput,
     RejectedOutput,
     Report,
     ResourceRecord,
@@ -36,6 +37,7 @@ from rayexec.events import (
     StepFailureData,
     StepOutputData,
     StreamPart,
+    TypeCheckData,
     UserFailureData,
 )
 from rayexec.strict_json import marked_floats, unmarked_floats
@@ -68,6 +70,7 @@ _TUPLES = (
     LoadedInput,
     LogLine,
     OutputRecord,
+    RejectedInput,
     RejectedOutput,
     Report,
     ResourceRecord,
@@ -81,6 +84,7 @@ _CLASSES = (
     StepBlockedData,
     StepFailureData,
     StepOutputData,
+    TypeCheckData,
     UserFailureData,
 )
 _BY_NAME: Mapping[str, Callable[..., Any]] = {

@@ -262,8 +262,21 @@ def check_raises() -> int:
     return 1
 
 
+@op
+def untyped() -> Any:
+    return "x"
+
+
+small = DagsterType(lambda _, value: TypeCheck(False, "too large", {"n": 1}), name="Small")
+
+
+@op(ins={"n": In(small)}, retry_policy=RetryPolicy(max_retries=2))
+def wrong_input(n: Any) -> None: ...
+
+
 @job
 def contradictions() -> None:
+    wrong_input(untyped())
     wrong_type()
     wrong_later()
     one_missing()
@@ -275,17 +288,25 @@ def test_a_contradiction_is_not_retried_and_its_output_is_an_event(execute: Any)
     result = execute(contradictions)
     events = {
         name: [
-            (each.event_type_value, each.step_output_data.type_check_data.success)
-            if each.event_type_value == "STEP_OUTPUT"
+            (each.event_type_value, each.event_specific_data.type_check_data.success)
+            if each.event_type_value in ("STEP_INPUT", "STEP_OUTPUT")
             else each.event_type_value
             for each in result.events_for_node(name)
             if each.event_type_value.startswith(("STEP_", "HANDLED"))
         ]
-        for name in ("wrong_type", "wrong_later", "one_missing", "wrong_name", "check_raises")
+        for name in (
+            "wrong_input",
+            "wrong_type",
+            "wrong_later",
+            "one_missing",
+            "wrong_name",
+            "check_raises",
+        )
     }
     stored = [("STEP_OUTPUT", True), "HANDLED_OUTPUT"]
     failed = "STEP_FAILURE"
     assert events == {
+        "wrong_input": ["STEP_START", ("STEP_INPUT", False), failed],
         "wrong_type": ["STEP_START", ("STEP_OUTPUT", False), failed],
         "wrong_later": ["STEP_START", *stored, ("STEP_OUTPUT", False), failed],
         "one_missing": ["STEP_START", *stored, failed],
@@ -293,7 +314,15 @@ def test_a_contradiction_is_not_retried_and_its_output_is_an_event(execute: Any)
         "check_raises": ["STEP_START", failed],
     }
     classes = {name: root_of(result, name)[0] for name in events}
+    (checked,) = [
+        each.event_specific_data.type_check_data
+        for each in result.events_for_node("wrong_input")
+        if each.event_type_value == "STEP_INPUT"
+    ]
+    assert (checked.label, checked.description) == ("n", "too large")
+    assert checked.metadata["n"].value == 1
     assert classes == {
+        "wrong_input": "DagsterTypeCheckDidNotPass",
         "wrong_type": "DagsterTypeCheckDidNotPass",
         "wrong_later": "DagsterTypeCheckDidNotPass",
         "one_missing": "DagsterStepOutputNotFoundError",

@@ -41,7 +41,8 @@ from rayexec.steps.attempt_failure import not_stored
 from rayexec.steps.fast_path import PlainOp
 from rayexec.steps.io_managers import IOManagers
 from rayexec.steps.resources import OpenResources
-from rayexec.steps.step_executor import FinishedCall, StepCall, StepExecutor
+from rayexec.steps.step_call import FinishedCall, StepCall
+from rayexec.steps.step_executor import StepExecutor
 
 __all__ = ["BatchRunner", "Surroundings", "unloadable"]
 
