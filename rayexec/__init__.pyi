@@ -6,6 +6,9 @@
 
 from rayexec._version import __version__ as __version__
 from rayexec.config.document import RunConfig as RunConfig
+from rayexec.config.yaml_files import config_from_files as config_from_files
+from rayexec.config.yaml_files import config_from_pkg_resources as config_from_pkg_resources
+from rayexec.config.yaml_files import config_from_yaml_strings as config_from_yaml_strings
 from rayexec.definitions import definitions as definitions
 from rayexec.definitions.asset_key import AssetKey as AssetKey
 from rayexec.definitions.concurrency import Pool as Pool
@@ -32,6 +35,9 @@ from rayexec.definitions.dependencies import NodeInvocation as NodeInvocation
 from rayexec.definitions.dependencies import OutputMapping as OutputMapping
 from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
 from rayexec.definitions.executor import in_process_executor as in_process_executor
+from rayexec.definitions.executor import (
+    multi_or_in_process_executor as multi_or_in_process_executor,
+)
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
 from rayexec.definitions.executor import ray_executor as ray_executor
 from rayexec.definitions.hook_context import HookContext as HookContext
@@ -40,6 +46,7 @@ from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
 from rayexec.definitions.hooks import event_list_hook as event_list_hook
 from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
+from rayexec.definitions.invocation import PendingInvocation as PendingInvocation
 from rayexec.definitions.io_contexts import InputContext as InputContext
 from rayexec.definitions.io_contexts import OutputContext as OutputContext
 from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
@@ -127,6 +134,7 @@ from rayexec.definitions.table_schema import TableColumnLineage as TableColumnLi
 from rayexec.definitions.table_schema import TableConstraints as TableConstraints
 from rayexec.definitions.table_schema import TableRecord as TableRecord
 from rayexec.definitions.table_schema import TableSchema as TableSchema
+from rayexec.definitions.tags import MAX_RUNTIME_SECONDS_TAG as MAX_RUNTIME_SECONDS_TAG
 from rayexec.definitions.type_loaders import DagsterTypeLoader as DagsterTypeLoader
 from rayexec.definitions.type_loaders import dagster_type_loader as dagster_type_loader
 from rayexec.definitions.type_names import Any as Any
@@ -151,6 +159,10 @@ from rayexec.definitions.types import TypeCheck as TypeCheck
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
 from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
+from rayexec.definitions.warning_names import BetaWarning as BetaWarning
+from rayexec.definitions.warning_names import ConfigArgumentWarning as ConfigArgumentWarning
+from rayexec.definitions.warning_names import PreviewWarning as PreviewWarning
+from rayexec.definitions.warning_names import SupersessionWarning as SupersessionWarning
 from rayexec.direct.built_contexts import build_hook_context as build_hook_context
 from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
 from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
@@ -236,8 +248,8 @@ from rayexec.job_sets.reconstructable_jobs import (
     build_reconstructable_job as build_reconstructable_job,
 )
 from rayexec.job_sets.reconstructable_jobs import reconstructable as reconstructable
+from rayexec.job_sets.repository_decorator import repository as repository
 from rayexec.job_sets.repository_definition import RepositoryDefinition as RepositoryDefinition
-from rayexec.job_sets.repository_definition import repository as repository
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
 from rayexec.jobs import graph as graph
@@ -510,3 +522,4 @@ template_var: Any
 weekly_partitioned_config: Any
 with_resources: Any
 with_source_code_references: Any
+PendingNodeInvocation = PendingInvocation

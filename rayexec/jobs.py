@@ -16,7 +16,6 @@ from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.retry import RetryPolicy
-from rayexec.definitions.stand_ins import StandIn
 from rayexec.definitions.tags import normalize_tags
 from rayexec.definitions.wiring import wire
 from rayexec.errors import DefinitionError, MisuseError
@@ -37,8 +36,7 @@ class Job(JobDefinition):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        kinds = (Mapping, ConfigMapping, StandIn)
-        if self.config is not None and not isinstance(self.config, kinds):
+        if self.config is not None and not isinstance(self.config, (Mapping, ConfigMapping)):
             from rayexec.config.document import RunConfig
 
             if not isinstance(self.config, RunConfig):
@@ -187,9 +185,11 @@ class Graph(GraphDefinition):
         """Return this graph for one call or for a job, with nothing of its own yet."""
         return CalledGraph(self)
 
-    def to_job(self, **settings: Any) -> Job:
+    def to_job(
+        self, name: str | None = None, description: str | None = None, **settings: Any
+    ) -> Job:
         """Return a job around this graph; accepts the keywords of ``@job``."""
-        return to_job(self, **settings)
+        return to_job(self, name=name, description=description, **settings)
 
     def execute_in_process(
         self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any

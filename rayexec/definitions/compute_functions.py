@@ -9,7 +9,7 @@ from typing import Any
 from rayexec.definitions.op_signature import Parameters
 from rayexec.definitions.ports import In
 
-__all__ = ["function_of", "parameters_of"]
+__all__ = ["function_of", "parameters_of", "takes_dict"]
 
 
 def function_of(compute_fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -17,6 +17,17 @@ def function_of(compute_fn: Callable[..., Any]) -> Callable[..., Any]:
 
     It is of the same kind: plain, a generator, or asynchronous.
     """
+    made = _by_name(compute_fn)
+    vars(made)["takes_dict"] = True
+    return made
+
+
+def takes_dict(fn: Callable[..., Any]) -> bool:
+    """Whether ``function_of`` made a function."""
+    return bool(getattr(fn, "takes_dict", False))
+
+
+def _by_name(compute_fn: Callable[..., Any]) -> Callable[..., Any]:
     if inspect.isgeneratorfunction(compute_fn):
 
         def generates(context: Any, **inputs: Any) -> Any:

@@ -74,6 +74,13 @@ class JobDefinition(Hooked):
             )
         name = check_name(self.name or graph.name, "a job")
         where = f"job {name!r}"
+        if not isinstance(self.partitions_def, (StandIn, type(None))):
+            raise DefinitionError(
+                f"{where}: partitions_def must be what StaticPartitionsDefinition and the like "
+                f"make, got {type(self.partitions_def).__name__}."
+            )
+        if isinstance(self.config, StandIn):  # of partitions; without one, a run has none of it
+            self._set(partitions_def=self.config, config=None)
         own_tags = {**graph.tags, **normalize_tags(self.tags, where)}
         run_tags = normalize_tags(self.run_tags, where)
         self._set(
@@ -103,8 +110,6 @@ class JobDefinition(Hooked):
 
     def check_supported(self, *, ignore_execution: bool) -> None:
         """Raise UnsupportedError if a run needs a part of Dagster that rayexec does not have."""
-        if isinstance(self.config, StandIn):
-            raise unsupported(self.config, f"is the config of job {self.name!r}")
         if isinstance(self.executor_def, StandIn) and not ignore_execution:
             raise unsupported(self.executor_def, f"is the executor of job {self.name!r}")
 

@@ -53,6 +53,10 @@ class Facts:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
+class _NoLengthError(UnsupportedError, TypeError):
+    """A use of the length of a stand-in; list() catches a TypeError, and goes on without it."""
+
+
 class StandIn:
     """An object of a part of Dagster that rayexec does not have."""
 
@@ -93,6 +97,12 @@ class StandIn:
         # One stands for all: [*load_assets_from_modules([a]), b] must work.
         _refuse_in_step(self)
         return iter((_stand_in(Facts(self._rayexec_facts.path)),))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        raise _NoLengthError(str(unsupported(self, "was asked for its length")))
 
     def __getitem__(self, key: Any) -> Any:
         _refuse_in_step(self)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from rayexec.definitions.compute_functions import takes_dict
 from rayexec.definitions.invocation import PendingInvocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import Output
@@ -39,6 +40,11 @@ def call_op(pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[s
     """
     op = pending.definition
     assert isinstance(op, OpDefinition)
+    if takes_dict(op.fn):
+        raise InvocationError(
+            f"op {op.name!r} has a compute_fn of a dict of inputs, so it cannot be called with "
+            f"values: use @op, or call the compute_fn."
+        )
     call = _Call(pending, op, _separated(op, args, kwargs))
     return call.run()
 

@@ -6,7 +6,8 @@ from rayexec.job_sets.definition_set import (
     create_repository_using_definitions_args,
 )
 from rayexec.job_sets.left_aside import LeftAside
-from rayexec.job_sets.repository_definition import RepositoryDefinition, repository
+from rayexec.job_sets.repository_decorator import repository
+from rayexec.job_sets.repository_definition import RepositoryDefinition
 
 __all__ = [
     "BindResourcesToJobs",

@@ -13,15 +13,11 @@ from rayexec.definitions.job_set import JobSet
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.stand_ins import StandIn
-from rayexec.errors import DefinitionError, InvariantError, UnsupportedError
+from rayexec.errors import DefinitionError, InvariantError
 from rayexec.job_sets.binding import Shared
-from rayexec.job_sets.left_aside import Kind, is_foreign, kind_of
-from rayexec.job_sets.repository_definition import (
-    SINGLE_REPOSITORY,
-    RepositoryDefinition,
-    collect,
-    problems_of,
-)
+from rayexec.job_sets.collecting import collect, problems_of
+from rayexec.job_sets.left_aside import Kind, is_foreign, kind_of, leave_aside, no_such_attribute
+from rayexec.job_sets.repository_definition import SINGLE_REPOSITORY, RepositoryDefinition
 from rayexec.jobs import Graph, Job
 
 __all__ = [
@@ -43,7 +39,7 @@ class BindResourcesToJobs(list[Any]):
     """A list of jobs; a Definitions binds its resources to any list of jobs."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Definitions(JobSet):
     """The jobs of a file, with the resources, executor and loggers for those that lack them.
 
@@ -121,16 +117,26 @@ class Definitions(JobSet):
         """Return a schedule, which only imports here; raises InvariantError without one."""
         return self._repository.get_schedule_def(name)
 
-    get_unresolved_schedule_def = resolve_schedule_def = get_schedule_def
+    resolve_schedule_def = get_schedule_def
+
+    def get_unresolved_schedule_def(self, name: str) -> Any:
+        """Return a schedule, and bind no jobs; raises ValueError without one."""
+        return _trigger(self.schedules or (), Kind.SCHEDULE, name)
 
     def get_sensor_def(self, name: str) -> Any:
         """Return a sensor, which only imports here; raises InvariantError without one."""
         return self._repository.get_sensor_def(name)
 
-    get_unresolved_sensor_def = resolve_sensor_def = get_sensor_def
+    resolve_sensor_def = get_sensor_def
+
+    def get_unresolved_sensor_def(self, name: str) -> Any:
+        """Return a sensor, and bind no jobs; raises ValueError without one."""
+        return _trigger(self.sensors or (), Kind.SENSOR, name)
 
     def has_implicit_global_asset_job_def(self) -> bool:
-        """Whether there is a job of all assets: never, here."""
+        """Return False; raises UnsupportedError if there are assets."""
+        if self.assets:
+            raise no_such_attribute("Definitions", "has_implicit_global_asset_job_def")
         return False
 
     def has_resolved_repository_def(self) -> bool:
@@ -142,13 +148,10 @@ class Definitions(JobSet):
         return Definitions.merge(self, Definitions(resources=resources)) if resources else self
 
     def __getattr__(self, name: str) -> Any:
-        if "asset" in name and not name.startswith("_"):
-            raise UnsupportedError(
-                f"Definitions.{name} was asked for, and rayexec does not have assets. The jobs are "
-                "in get_job_def and resolve_all_job_defs.",
-                feature=f"Definitions.{name}",
-            )
-        raise AttributeError(f"a Definitions has no attribute {name!r}")
+        raise no_such_attribute("Definitions", name)
+
+    def __hash__(self) -> int:
+        return id(self)
 
     @staticmethod
     def validate_loadable(defs: Definitions) -> None:
@@ -191,6 +194,13 @@ class Definitions(JobSet):
         return Definitions.merge(*def_sets)
 
 
+def _trigger(triggers: Iterable[Any], kind: Kind, name: str) -> Any:
+    for trigger in triggers:
+        if leave_aside(trigger, kind).name == name:
+            return trigger
+    raise ValueError(f"there is no {kind.value} {name!r}.")
+
+
 def _members(name: str, given: Any, kinds: frozenset[Kind]) -> list[Any] | None:
     """Return the members of an argument as a list; raises DefinitionError for a wrong one."""
     if given is None:
@@ -219,7 +229,9 @@ def _in_words(member: Any) -> str:
 
 
 def _check_mapping(name: str, given: Any) -> None:
-    if given is not None and not isinstance(given, Mapping):
+    if given is not None and not (
+        isinstance(given, Mapping) and all(isinstance(key, str) for key in given)
+    ):
         raise DefinitionError(
             f"Definitions: {name} must map names to {name}, got {type(given).__name__}."
         )

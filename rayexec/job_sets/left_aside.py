@@ -10,8 +10,18 @@ from enum import Enum
 from rayexec.definitions.graph import GraphDefinition
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.stand_ins import Stage, StandIn, facts_of, topic_of
+from rayexec.errors import UnsupportedError
 
-__all__ = ["Kind", "LeftAside", "is_foreign", "kind_of", "leave_aside", "targets"]
+__all__ = [
+    "Kind",
+    "LeftAside",
+    "asset_jobs",
+    "is_foreign",
+    "kind_of",
+    "leave_aside",
+    "no_such_attribute",
+    "targets",
+]
 
 
 class Kind(str, Enum):
@@ -92,20 +102,44 @@ def _label_by_target(value: StandIn) -> str | None:
 
 def targets(triggers: Iterable[object]) -> Iterator[JobDefinition | GraphDefinition]:
     """Yield the jobs and graphs that schedules and sensors start: they belong to the set too."""
+    for value in _started(triggers):
+        if isinstance(value, (JobDefinition, GraphDefinition)):
+            yield value
+
+
+def asset_jobs(triggers: Iterable[object]) -> Iterator[StandIn]:
+    """Yield the asset jobs that schedules and sensors start."""
+    for value in _started(triggers):
+        if isinstance(value, StandIn) and kind_of(value) is Kind.ASSET_JOB:
+            yield value
+
+
+def _started(triggers: Iterable[object]) -> Iterator[object]:
     for trigger in triggers:
         if isinstance(trigger, StandIn):
             facts = facts_of(trigger)
             for name in ("job", "jobs", "target", "request_job", "request_jobs"):
-                yield from _jobs_in(facts.kwargs.get(name))
-            yield from _jobs_in(facts.args[:1])
+                yield from _flat(facts.kwargs.get(name))
+            yield from _flat(facts.args[:1])
 
 
-def _jobs_in(value: object) -> Iterator[JobDefinition | GraphDefinition]:
-    if isinstance(value, (JobDefinition, GraphDefinition)):
-        yield value
-    elif isinstance(value, (list, tuple)):
+def _flat(value: object) -> Iterator[object]:
+    if isinstance(value, (list, tuple)):
         for member in value:
-            yield from _jobs_in(member)
+            yield from _flat(member)
+    else:
+        yield value
+
+
+def no_such_attribute(owner: str, name: str) -> Exception:
+    """Return the error for an attribute that a set of jobs does not have."""
+    if "asset" in name and not name.startswith("_"):
+        return UnsupportedError(
+            f"{name} of a {owner} was asked for, and rayexec does not have assets. Its jobs of ops "
+            "are there as in Dagster.",
+            feature=name,
+        )
+    return AttributeError(f"a {owner} has no attribute {name!r}")
 
 
 def is_foreign(value: object) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from rayexec.definitions.ports import DynamicOutput, Output
 from rayexec.definitions.types import DagsterType
+from rayexec.definitions.user_events import USER_EVENTS
 from rayexec.plan.model import Template
 
 __all__ = ["PlainOp", "plain_op"]
@@ -25,6 +26,7 @@ _SPECIAL = (
     types.CoroutineType,
     types.GeneratorType,
     types.AsyncGeneratorType,
+    *USER_EVENTS,
 )
 # Results that are surely none of them: a lookup in a set is cheaper than isinstance.
 _ORDINARY = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})

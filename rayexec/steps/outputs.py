@@ -59,6 +59,11 @@ class OutputCollector:
             self._add_yielded(result)
         elif inspect.isasyncgen(result):
             _run_async(self._add_async(result))
+        elif isinstance(result, USER_EVENTS):
+            raise OutputError(
+                f'op "{op.name}" returned {_an_item(result)}: log it by context.log_event, or '
+                f"yield it before the outputs."
+            )
         elif len(op.outs) == 1 and not isinstance(result, (Output, DynamicOutput)):
             ((name, out),) = op.outs.items()
             if out.is_dynamic:

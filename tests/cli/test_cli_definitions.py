@@ -160,7 +160,7 @@ _INVALID = {
     "two at once": (TWO_PROBLEMS, ["two jobs called 'nightly'", "requires resource 'table'"]),
     "a function of a repository": (
         "@dg.repository\ndef repo(): return {'jobs': {'a': lambda: 1, 'b': lambda: nightly}}\n",
-        ["got int", "called 'nightly'"],
+        ["returned int", "called 'nightly'"],
     ),
     "jobs alone": ("", ["requires resource 'table'"]),
     "an import that fails": ("1 / 0\n", ["ZeroDivisionError"]),

@@ -53,6 +53,16 @@ def counting():
     one()
 
 
+@job(partitions_def=daily)
+def by_day() -> None:
+    one()
+
+
+@job(config=dg.static_partitioned_config(["a", "b"])(lambda key: {"ops": {}}))
+def by_letter() -> None:
+    one()
+
+
 @asset
 def orders(context: AssetExecutionContext) -> MaterializeResult:
     return MaterializeResult(metadata={"rows": 3})
@@ -156,3 +166,8 @@ pipes = dg.PipesSubprocessClient(message_reader=dg.PipesTempFileMessageReader())
 
 @dg.executor(name="own", requirements=dg.multiple_process_executor_requirements())
 def own_executor(init: dg.InitExecutorContext) -> dg.Executor: ...
+
+
+@job(executor_def=own_executor)
+def on_own_executor() -> None:
+    one()

@@ -273,6 +273,9 @@ def test_a_job_with_partitions_imports_and_runs_without() -> None:
         one()
 
     assert daily.execute_in_process().output_for_node("one") == 1
+    assert daily.partitions_def is days
+    with pytest.raises(DefinitionError, match="partitions_def must be"):
+        job(name="cut", partitions_def=object())(lambda: None)
 
 
 def test_parts_of_a_job_that_rayexec_lacks_are_told_when_it_runs() -> None:
@@ -287,8 +290,9 @@ def test_parts_of_a_job_that_rayexec_lacks_are_told_when_it_runs() -> None:
     def sent() -> None:
         one()
 
-    with pytest.raises(UnsupportedError, match="is the config of job 'daily'"):
-        daily.execute_in_process()
+    assert daily.execute_in_process().success  # a run of no partition has none of its config
+    with pytest.raises(UnsupportedError, match="partition_key= is for"):
+        daily.execute_in_process(partition_key="2024-01-01")
     with pytest.raises(UnsupportedError, match="is the executor of job 'sent'"):
         sent.execute()
     assert sent.execute_in_process().success  # which leaves the executor aside

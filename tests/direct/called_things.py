@@ -17,6 +17,7 @@ from rayexec import (
     Field,
     In,
     Nothing,
+    OpDefinition,
     OpExecutionContext,
     Out,
     Output,
@@ -190,6 +191,14 @@ def by_keywords(**kwargs: Any) -> Any:
 @op
 def nothing_returned() -> None:
     return 3  # type: ignore[return-value]
+
+
+@op
+def event_returned() -> Any:
+    return AssetMaterialization("t")
+
+
+by_dict = OpDefinition(lambda context, inputs: iter([Output(1)]), "by_dict")
 
 
 @op

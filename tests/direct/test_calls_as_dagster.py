@@ -23,6 +23,7 @@ from rayexec import (
     ResourceError,
     TypeCheckError,
     build_op_context,
+    job,
 )
 
 ANSWERS: dict[str, str | type[Exception]] = {
@@ -124,6 +125,8 @@ ANSWERS: dict[str, str | type[Exception]] = {
     "asyncio.run(awaited_text())": TypeCheckError,
     "asyncio.run(collected(yields_async()))": "[3]",
     "nothing_returned()": TypeCheckError,
+    "event_returned()": InvariantError,
+    "by_dict(None)": InvocationError,
     # The context
     "sees.alias('seen').tag({'y': '2'})(build_op_context(run_tags={'k': 'v'}, mapping_key='m'))": (
         "('sees', {'x': '1'}, 'EPHEMERAL', 'm', False, {'resources': {}}, {'k': 'v'}, 'v')"
@@ -261,6 +264,15 @@ def test_events_and_metadata_of_the_last_call_stay() -> None:
 
 def test_a_context_has_a_debugger_for_its_caller() -> None:
     assert isinstance(build_op_context().pdb, pdb.Pdb)
+
+
+def test_a_run_refuses_an_event_that_is_returned() -> None:
+    @job
+    def returning() -> None:
+        called_things.event_returned()
+
+    with pytest.raises(InvariantError, match=r"returned a AssetMaterialization: log it by"):
+        returning.execute_in_process()
 
 
 def test_resources_close_once() -> None:

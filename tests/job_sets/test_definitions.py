@@ -214,7 +214,7 @@ _ANSWERS: dict[str, tuple[Callable[[], Any], Any]] = {
         ("__repository__", ["owning", "plain"], True, False),
     ),
     "no job of all assets": (
-        lambda: Definitions(assets=[orders]).has_implicit_global_asset_job_def(),
+        lambda: Definitions(jobs=[plain]).has_implicit_global_asset_job_def(),
         False,
     ),
     "validate_loadable": (lambda: Definitions.validate_loadable(Definitions(jobs=[plain])), None),
@@ -314,6 +314,17 @@ _ANSWERS: dict[str, tuple[Callable[[], Any], Any]] = {
 }
 
 
+def _with_another_one() -> dg.Job:
+    @dg.op(name="one")
+    def other() -> None: ...
+
+    @dg.job
+    def having_another() -> None:
+        other()
+
+    return having_another
+
+
 def _bare() -> Any:
     return [plain]
 
@@ -366,8 +377,8 @@ _REFUSALS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "an asset job": (
         lambda: Definitions(jobs=[asset_job, plain]).get_job_def("asset_job"),
-        InvariantError,
-        "'asset_job' is an asset job. rayexec does not have assets",
+        UnsupportedError,
+        "'asset_job' is an asset job: rayexec does not have assets",
     ),
     "two jobs of one name": (
         lambda: Definitions(jobs=[plain, namesake]).get_job_def("plain"),
@@ -438,7 +449,7 @@ _REFUSALS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "dict: result": (
         lambda: repository_of(_dict_of(a=lambda: 1)).get_job("a"),
         DefinitionError,
-        "got int",
+        "returned int",
     ),
     "repository: no such job": (
         lambda: repository_of([plain]).get_job("other"),
@@ -508,7 +519,9 @@ def test_packages_and_the_module_itself_are_searched(
 ) -> None:
     inner = tmp_path / "searched" / "inner"
     inner.mkdir(parents=True)
-    text = "from rayexec import job, op\n\n@op\ndef one(): ...\n\n@job\ndef {}():\n    one()\n"
+    text = (
+        "from rayexec import job, op\n\n@op\ndef {0}_op(): ...\n\n@job\ndef {0}():\n    {0}_op()\n"
+    )
     own = "import rayexec\ndefs = rayexec.load_definitions_from_current_module()\n"
     (tmp_path / "searched" / "__init__.py").write_text(text.format("top"))
     (inner / "__init__.py").write_text("")
