@@ -28,7 +28,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from rayexec.definitions.config_models import ORIGINS
+from rayexec.definitions.environment_values import ORIGINS
 from rayexec.former_names import stable_name
 
 __all__ = ["digest"]
