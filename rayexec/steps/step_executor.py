@@ -187,7 +187,7 @@ class _Attempt:
         outer, RUNNING.context = RUNNING.context, self._make_context
         collector = OutputCollector(op, self._emit, log, self._report)
         if managers is not None:
-            managers.report = self._reported_to().add
+            managers.report = self._reported_to().add_in_storing
         reused: Reused | None = None
         error: BaseException | None = None
         loaded: Mapping[str, Any] = {}
