@@ -185,9 +185,23 @@ class Graph(GraphDefinition):
         """Return this graph for one call or for a job, with nothing of its own yet."""
         return CalledGraph(self)
 
-    def to_job(self, **settings: Any) -> Job:
+    def to_job(
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        resource_defs: Mapping[str, Any] | None = None,
+        config: Any = None,
+        **settings: Any,
+    ) -> Job:
         """Return a job around this graph; accepts the keywords of ``@job``."""
-        return to_job(self, **settings)
+        return to_job(
+            self,
+            name=name,
+            description=description,
+            resource_defs=resource_defs,
+            config=config,
+            **settings,
+        )
 
     def execute_in_process(
         self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any

@@ -12,6 +12,7 @@ __all__ = [
     "ExecutorDefinition",
     "default_executor",
     "in_process_executor",
+    "multi_or_in_process_executor",
     "multiprocess_executor",
     "ray_executor",
 ]
@@ -54,6 +55,8 @@ class ExecutorDefinition:
 
 
 default_executor = ExecutorDefinition("default")
+# The default as a choice of the job's own: a Definitions with another executor leaves it alone.
+multi_or_in_process_executor = ExecutorDefinition("default")
 in_process_executor = ExecutorDefinition("in_process")
 multiprocess_executor = ExecutorDefinition("multiprocess")
 ray_executor = ExecutorDefinition("ray")

@@ -139,10 +139,11 @@ TOPICS = (
         "parts of Dagster's instance and storage",
         "Read runs by `rayexec run`, or by a DirectoryRunStore.",
         """
-            AssetRecordsFilter DagsterLibraryRegistry
-            MigrateIOStorageResult PaginatedResults
-            RunShardedEventsCursor RunStatusChangeRecordsFilter
-            deserialize_value migrate_io_storage raise_execution_interrupts serialize_value
+            AssetRecordsFilter ConfigSchema DagsterLibraryRegistry DagsterLogManager
+            JsonLogFormatter MetadataEntry PendingNodeInvocation RepositoryData UPathIOManager
+            default_system_loggers deprecation_warning MigrateIOStorageResult PaginatedResults
+            RunShardedEventsCursor RunStatusChangeRecordsFilter deserialize_value
+            migrate_io_storage raise_execution_interrupts serialize_value
         """,
     ),
 )

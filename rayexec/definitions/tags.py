@@ -9,10 +9,19 @@ from typing import Any
 from rayexec.definitions.time_limits import as_time_limit
 from rayexec.errors import DefinitionError
 
-__all__ = ["MAX_RUNTIME_TAGS", "PRIORITY_TAGS", "max_runtime", "normalize_tags", "priority"]
+__all__ = [
+    "MAX_RUNTIME_SECONDS_TAG",
+    "MAX_RUNTIME_TAGS",
+    "PRIORITY_TAGS",
+    "max_runtime",
+    "normalize_tags",
+    "priority",
+]
 
 PRIORITY_TAGS = ("rayexec/priority", "dagster/priority")
-MAX_RUNTIME_TAGS = ("rayexec/max_runtime", "dagster/max_runtime")
+#: Dagster's name of the tag for the longest time of a run, in seconds.
+MAX_RUNTIME_SECONDS_TAG = "dagster/max_runtime"
+MAX_RUNTIME_TAGS = ("rayexec/max_runtime", MAX_RUNTIME_SECONDS_TAG)
 
 
 def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]:
