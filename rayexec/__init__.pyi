@@ -5,10 +5,10 @@
 # forms `from MODULE import NAME as NAME` and `OTHER_NAME = NAME`; the first may be in parentheses.
 
 from rayexec._version import __version__ as __version__
-from rayexec.config.config_sources import config_from_files as config_from_files
-from rayexec.config.config_sources import config_from_pkg_resources as config_from_pkg_resources
-from rayexec.config.config_sources import config_from_yaml_strings as config_from_yaml_strings
 from rayexec.config.document import RunConfig as RunConfig
+from rayexec.config.yaml_files import config_from_files as config_from_files
+from rayexec.config.yaml_files import config_from_pkg_resources as config_from_pkg_resources
+from rayexec.config.yaml_files import config_from_yaml_strings as config_from_yaml_strings
 from rayexec.definitions import definitions as definitions
 from rayexec.definitions.asset_key import AssetKey as AssetKey
 from rayexec.definitions.concurrency import Pool as Pool
@@ -46,6 +46,7 @@ from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
 from rayexec.definitions.hooks import event_list_hook as event_list_hook
 from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
+from rayexec.definitions.invocation import PendingInvocation as PendingInvocation
 from rayexec.definitions.io_contexts import InputContext as InputContext
 from rayexec.definitions.io_contexts import OutputContext as OutputContext
 from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
@@ -158,10 +159,10 @@ from rayexec.definitions.types import TypeCheck as TypeCheck
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
 from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
-from rayexec.definitions.warning_categories import BetaWarning as BetaWarning
-from rayexec.definitions.warning_categories import ConfigArgumentWarning as ConfigArgumentWarning
-from rayexec.definitions.warning_categories import PreviewWarning as PreviewWarning
-from rayexec.definitions.warning_categories import SupersessionWarning as SupersessionWarning
+from rayexec.definitions.warning_names import BetaWarning as BetaWarning
+from rayexec.definitions.warning_names import ConfigArgumentWarning as ConfigArgumentWarning
+from rayexec.definitions.warning_names import PreviewWarning as PreviewWarning
+from rayexec.definitions.warning_names import SupersessionWarning as SupersessionWarning
 from rayexec.direct.built_contexts import build_hook_context as build_hook_context
 from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
 from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
@@ -390,7 +391,6 @@ class PartitionKeyRange(Any): ...
 class PartitionMapping(Any): ...
 class PartitionedConfig(Any): ...
 class PartitionsDefinition(Any): ...
-class PendingNodeInvocation(Any): ...
 class PipesBlobStoreMessageReader(Any): ...
 class PipesClient(Any): ...
 class PipesClientCompletedInvocation(Any): ...

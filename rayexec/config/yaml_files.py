@@ -5,13 +5,54 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Hashable, Mapping, Sequence
+from importlib import resources
 from typing import Any
 
 import yaml
 
 from rayexec.errors import LoadError
 
-__all__ = ["deep_merge", "read_run_config", "read_yaml"]
+__all__ = [
+    "config_from_files",
+    "config_from_pkg_resources",
+    "config_from_yaml_strings",
+    "deep_merge",
+    "read_run_config",
+    "read_yaml",
+]
+
+_FORM = "run config is a mapping with keys such as ops and resources"
+
+
+def config_from_files(config_files: Sequence[str]) -> dict[str, Any]:
+    """Return the merged run config of YAML files; a later file wins.
+
+    A name may be a pattern such as ``conf/*.yaml``. Raises LoadError, with the position, for a
+    missing or malformed file.
+    """
+    return read_run_config(config_files) or {}
+
+
+def config_from_yaml_strings(yaml_strings: Sequence[str]) -> dict[str, Any]:
+    """Return the merged run config of YAML texts; a later one wins. Raises LoadError."""
+    merged: dict[str, Any] = {}
+    for position, text in enumerate(yaml_strings, 1):
+        merged = deep_merge(merged, _parse(text, f"YAML string {position}", _FORM))
+    return merged
+
+
+def config_from_pkg_resources(pkg_resource_defs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Return the merged run config of YAML files in packages: pairs of package and path in it.
+
+    Raises LoadError for a package or a file that is not there, and for a malformed file.
+    """
+    texts = []
+    for package, path in pkg_resource_defs:
+        try:
+            texts.append(resources.files(package).joinpath(path).read_text("utf-8"))
+        except (ImportError, OSError, UnicodeDecodeError) as error:
+            raise LoadError(f"cannot read {path} in package {package}: {error}") from None
+    return config_from_yaml_strings(texts)
 
 
 def read_run_config(patterns: Sequence[str]) -> dict[str, Any] | None:
@@ -26,7 +67,7 @@ def read_run_config(patterns: Sequence[str]) -> dict[str, Any] | None:
         for path in _files(pattern):
             merged = deep_merge(
                 merged,
-                read_yaml(path, "run config is a mapping with keys such as ops and resources"),
+                read_yaml(path, _FORM),
             )
     return merged
 
@@ -78,17 +119,22 @@ def read_yaml(path: str, form: str) -> dict[str, Any]:
         raise LoadError(
             f"config file {path} is not UTF-8 text: {error.reason} at byte {error.start}."
         ) from None
+    return _parse(text, f"config file {path}", form)
+
+
+def _parse(text: str, where: str, form: str) -> dict[str, Any]:
+    """Return the mapping in a YAML text from ``where``."""
     try:
         document = yaml.load(text, _Loader)  # a SafeLoader
     except yaml.MarkedYAMLError as error:
-        raise LoadError(_describe(path, text, error)) from None
+        raise LoadError(_describe(where, text, error)) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # PyYAML raises ValueError for impossible dates, RecursionError for endless nesting.
-        raise LoadError(f"config file {path} is not valid YAML: {error}") from None
+        raise LoadError(f"{where} is not valid YAML: {error}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise LoadError(f"config file {path} holds a {type(document).__name__}; {form}.")
+        raise LoadError(f"{where} holds a {type(document).__name__}; {form}.")
     return document
 
 
@@ -114,12 +160,12 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _describe(path: str, text: str, error: yaml.MarkedYAMLError) -> str:
+def _describe(where: str, text: str, error: yaml.MarkedYAMLError) -> str:
     """Return the message for an error, with the position and the line of text."""
     mark = error.problem_mark or error.context_mark
     reason = error.problem or error.context or "it cannot be read"
     if mark is None:
-        return f"config file {path} is not valid YAML: {reason}"
+        return f"{where} is not valid YAML: {reason}"
     lines = text.splitlines()
     shown = ""
     if mark.line < len(lines):
@@ -127,5 +173,7 @@ def _describe(path: str, text: str, error: yaml.MarkedYAMLError) -> str:
         pointer = "".join("\t" if character == "\t" else " " for character in line[: mark.column])
         shown = f"\n\n  {line}\n  {pointer}^"
     around = f" ({error.context})" if error.context and error.problem else ""
-    position = f"{path}, line {mark.line + 1}, column {mark.column + 1}"
+    position = (
+        f"{where.removeprefix('config file ')}, line {mark.line + 1}, column {mark.column + 1}"
+    )
     return f"{position}: not valid YAML: {reason}{around}{shown}"

@@ -32,9 +32,12 @@ POOL_PREFIX = "pool:"
 _POOL_NAME = re.compile(r"\S+\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Pool:
-    """A limit that all runs on a cluster share; a running op holds ``slots`` of it."""
+    """A limit that all runs on a cluster share; a running op holds ``slots`` of it.
+
+    One with a single slot equals its name, since Dagster's ``op.pool`` is the name.
+    """
 
     name: str
     slots: int = 1
@@ -50,6 +53,17 @@ class Pool:
                 f"pool {self.name!r}: slots must be a whole number of at least 1, got "
                 f"{self.slots!r}."
             )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            return self.slots == 1 and self.name == other
+        return isinstance(other, Pool) and (self.name, self.slots) == (other.name, other.slots)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 def pool_of(where: str, pool: str | Pool | None, tags: Mapping[str, str]) -> Pool | None:

@@ -16,6 +16,7 @@ from rayexec.definitions.config_fields import (
     secret_fields,
     shown_value,
 )
+from rayexec.definitions.model_schemas import model_schemas
 from rayexec.errors import ConfigError, InvocationError, Problem
 
 __all__ = [
@@ -70,16 +71,12 @@ class Config(pydantic.BaseModel):
     @classmethod
     def to_config_schema(cls) -> Any:
         """Return the fields as a schema for ``config_schema=``; its config is a plain dict."""
-        from rayexec.definitions.schemas.model_fields import field_of_model
-
-        return field_of_model(cls)
+        return model_schemas().field_of_model(cls)
 
     @classmethod
     def to_fields_dict(cls) -> dict[str, Any]:
         """Return the fields by key, for a ``config_schema=`` with further keys beside them."""
-        from rayexec.definitions.schemas.model_fields import fields_of_model
-
-        return fields_of_model(cls)
+        return model_schemas().fields_of_model(cls)
 
     def _convert_to_config_dictionary(self) -> dict[str, Any]:
         # Dagster's private name of this; users' code calls it.

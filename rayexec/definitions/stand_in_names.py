@@ -140,7 +140,7 @@ TOPICS = (
         "Read runs by `rayexec run`, or by a DirectoryRunStore.",
         """
             AssetRecordsFilter ConfigSchema DagsterLibraryRegistry DagsterLogManager
-            JsonLogFormatter MetadataEntry PendingNodeInvocation RepositoryData UPathIOManager
+            JsonLogFormatter MetadataEntry RepositoryData UPathIOManager
             default_system_loggers deprecation_warning MigrateIOStorageResult PaginatedResults
             RunShardedEventsCursor RunStatusChangeRecordsFilter deserialize_value
             migrate_io_storage raise_execution_interrupts serialize_value

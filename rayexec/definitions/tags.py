@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 PRIORITY_TAGS = ("rayexec/priority", "dagster/priority")
-#: Dagster's name of the tag for the longest time of a run, in seconds.
+#: Dagster's tag for the longest time of a run, in seconds.
 MAX_RUNTIME_SECONDS_TAG = "dagster/max_runtime"
 MAX_RUNTIME_TAGS = ("rayexec/max_runtime", MAX_RUNTIME_SECONDS_TAG)
 

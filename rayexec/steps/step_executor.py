@@ -31,6 +31,7 @@ from rayexec.events import (
     Report,
     Reused,
 )
+from rayexec.names import output_name
 from rayexec.plan.model import Template
 from rayexec.run.cached_outputs import CachedOutput, RunCache
 from rayexec.steps.attempt_failure import judge
@@ -53,6 +54,7 @@ Store = Callable[[str, Any], None]
 Inputs = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
 
+_Rejected = type[RejectedInput] | type[RejectedOutput]
 _NO_RESOURCES = Resources({})
 
 
@@ -185,7 +187,7 @@ class _Attempt:
         outer, RUNNING.context = RUNNING.context, self._make_context
         collector = OutputCollector(op, self._emit, log, self._report)
         if managers is not None:
-            managers.report = self._reported_to().add
+            managers.report = self._reported_to().add_in_storing
         reused: Reused | None = None
         error: BaseException | None = None
         loaded: Mapping[str, Any] = {}
@@ -300,7 +302,7 @@ class _Attempt:
                 port = f'input "{name}" of op "{op.name}"'
                 value = loaded_input(value, kind, port, self._make_context)
             if not kind.accepts_plainly(value):
-                self._check(value, kind, f'input "{name}"', RejectedInput, name)
+                self._check(value, kind, RejectedInput, name)
             arguments[name] = value
         if parameters.config is not None:
             arguments[parameters.config] = call.config
@@ -312,16 +314,10 @@ class _Attempt:
         self._executor.guard.end_child()
         return result
 
-    def _check(
-        self,
-        value: object,
-        kind: DagsterType,
-        port: str,
-        rejected: type[RejectedInput | RejectedOutput],
-        name: str,
-    ) -> None:
+    def _check(self, value: object, kind: DagsterType, rejected: _Rejected, name: str) -> None:
         """Raise TypeCheckError for a value of another type, and note it as ``rejected``."""
-        port = f'{port} of op "{self._op.name}"'
+        what = "input" if rejected is RejectedInput else "output"
+        port = f'{what} "{output_name(name)}" of op "{self._op.name}"'
         failed = failed_check(value, kind, port, self._make_context)
         if failed is not None:
             metadata = dict(failed.metadata or {}) or None
@@ -357,7 +353,7 @@ class _Attempt:
         op = self._op
         kind = op.outs[name].type
         if not kind.accepts_plainly(value):
-            self._check(value, kind, f'output "{name}"', RejectedOutput, stored_as)
+            self._check(value, kind, RejectedOutput, stored_as)
         more = self._context.observe_output(stored_as) if self._context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None

@@ -341,3 +341,14 @@ def test_a_class_with_any_attribute_is_no_context() -> None:
         return first
 
     assert list(read.ins) == ["first", "second"]
+
+
+def test_a_pool_equals_its_name() -> None:
+    @op(pool="db")
+    def query() -> None: ...
+
+    assert query.pool == "db"
+    assert str(query.pool) == "db"
+    assert query.pool != "other"
+    assert Pool("db", slots=2) != "db"
+    assert len({Pool("db"), Pool("db"), "db"}) == 1

@@ -1,4 +1,4 @@
-"""What a job file does: how each of its runs ends, step by step, and what else it reports.
+"""The doings of a job file: how each of its runs ends, step by step, and what else it reports.
 
 It reads results by Dagster's names alone, so that it works on both packages. A file may have
 
@@ -9,6 +9,7 @@ It reads results by Dagster's names alone, so that it works on both packages. A 
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections import defaultdict
 from typing import Any
@@ -31,8 +32,18 @@ KINDS = (
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON would give it back; what JSON lacks becomes text."""
-    return json.loads(json.dumps(value, default=repr, sort_keys=True))
+    """Return a value as JSON would give it back; other objects become the names of their types."""
+    return json.loads(json.dumps(value, default=lambda x: type(x).__name__, sort_keys=True))
+
+
+def dagsters_name(job: Any, error: Exception) -> str:
+    """Dagster's name of an error: both packages have their errors by it."""
+    package = importlib.import_module(type(job).__module__.partition(".")[0])
+    names = ("DagsterInvalidConfigError", "DagsterInvalidSubsetError", "DagsterError")
+    return next(
+        (name for name in names if isinstance(error, getattr(package, name))),
+        type(error).__name__,
+    )
 
 
 def ending_of(job: Any, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +51,7 @@ def ending_of(job: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         result = job.execute_in_process(raise_on_error=False, **arguments)
     except Exception as error:
-        return {"raises": type(error).__name__.removeprefix("Dagster")}
+        return {"raises": dagsters_name(job, error)}
     steps: dict[str, list[str]] = defaultdict(list)
     for event in result.all_events:
         if event.event_type_value in KINDS and event.step_key is not None:
@@ -50,13 +61,17 @@ def ending_of(job: Any, arguments: dict[str, Any]) -> dict[str, Any]:
         if event.event_type_value == "STEP_OUTPUT":
             name = event.step_output_data.output_name
             node = str(event.node_handle)
-            if "[" not in event.step_key:
+            ended_well = "STEP_SUCCESS" in steps[event.step_key]
+            if ended_well and "[" not in event.step_key:
                 outputs[f"{node}:{name}"] = plain(result.output_for_node(node, name))
     failures = {
         event.step_key: event.step_failure_data.error.cls_name
         for event in result.all_events
         if event.event_type_value == "STEP_FAILURE"
     }
+    # Dagster runs the hooks of a step in the order of a set.
+    for kinds in steps.values():
+        kinds.sort(key=lambda kind: kind if kind.startswith("HOOK") else "")
     return {
         "success": result.success,
         "steps": dict(sorted(steps.items())),

@@ -61,8 +61,10 @@ async def later(a):
 def error(function, *args, **kwargs):
     try:
         return function(*args, **kwargs)
-    except (DagsterInvalidInvocationError, DagsterTypeCheckDidNotPass) as raised:
-        return type(raised).__name__.removeprefix("Dagster")
+    except DagsterInvalidInvocationError:
+        return "invalid invocation"
+    except DagsterTypeCheckDidNotPass:
+        return "type check"
 
 
 def observe():

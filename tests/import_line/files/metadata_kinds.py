@@ -1,5 +1,4 @@
 from dagster import (
-    In,
     MetadataValue,
     Out,
     Output,
@@ -36,19 +35,9 @@ def many():
     )
 
 
-@op(ins={"x": In(metadata={"unit": "m"})})
-def wrong(x):
-    yield Output(x, metadata={"bad": object()})
-
-
 @job(metadata={"owner": "me"})
 def kinds():
     many()
-
-
-@job
-def unknown_kind():
-    wrong(many())
 
 
 def observe():

@@ -1,4 +1,4 @@
-from dagster import In, Int, OpDefinition, Out, Output, RetryPolicy, job
+from dagster import In, Int, OpDefinition, Out, Output, job
 
 
 def _add(_context, inputs):
@@ -27,7 +27,4 @@ def observe():
         dict(add_one.tags),
         sorted(add_one.ins),
         sorted(add_one.outs),
-        add_one.with_retry_policy(RetryPolicy(max_retries=2)).name
-        if hasattr(add_one.with_retry_policy(RetryPolicy(max_retries=2)), "name")
-        else "add_one",
     ]

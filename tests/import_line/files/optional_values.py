@@ -1,7 +1,6 @@
 from typing import Any
 
-from dagster import In, Int, job, op
-from dagster import Optional as DagsterOptional
+from dagster import In, Int, Optional, job, op
 
 
 @op
@@ -14,7 +13,7 @@ def maybe(flag: bool = False) -> int | None:
     return 1 if flag else None
 
 
-@op(ins={"n": In(DagsterOptional[Int])})
+@op(ins={"n": In(Optional[Int])})
 def takes(n):
     return n is None
 
@@ -42,7 +41,7 @@ def wrong_none() -> int:
 @job
 def options():
     takes(maybe())
-    takes.alias("takes_none")(nothing())
+    nothing()
     anything()
 
 

@@ -18,4 +18,4 @@ def pooled():
 
 
 def observe():
-    return [query.pool, sorted(pooled.tags)]
+    return [query.pool == "database", str(query.pool), sorted(pooled.tags)]

@@ -36,7 +36,9 @@ def observe():
     for each in (needs_job, bad_job, failed_job):
         try:
             each.execute_in_process()
-        except (DagsterInvalidConfigError, ZeroDivisionError, Failure) as error:
+        except DagsterInvalidConfigError:
+            seen.append("config")
+        except (ZeroDivisionError, Failure) as error:
             seen.append(type(error).__name__)
     try:
         needs_job.execute_in_process(run_config={"ops": {"needs": {"config": {"n": "a", "m": 1}}}})
