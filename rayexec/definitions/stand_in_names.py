@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ACTIONS", "MIXINS", "TOPICS", "TOPIC_OF", "Topic"]
+__all__ = ["ACTIONS", "MIXINS", "PRIVATE_PARTS", "TOPICS", "TOPIC_OF", "Topic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,13 @@ TOPICS = (
             deserialize_value migrate_io_storage raise_execution_interrupts serialize_value
         """,
     ),
+)
+
+#: Names of Dagster's modules with an underscore, which are no names of the package itself.
+PRIVATE_PARTS = Topic(
+    "private parts of Dagster",
+    "Use a public name of the package instead.",
+    "",
 )
 
 TOPIC_OF = {name: topic for topic in TOPICS for name in topic.names}
