@@ -24,6 +24,7 @@ from rayexec.definitions.surroundings import (
     RunInfo,
     StepLog,
     ephemeral_run,
+    no_instance,
 )
 from rayexec.definitions.user_events import USER_EVENTS, UserEvent
 from rayexec.errors import InvariantError, UnsupportedError
@@ -170,11 +171,7 @@ class OpExecutionContext:
     @property
     def instance(self) -> Any:
         """Raises UnsupportedError in a run: a step has no access to the store of its run."""
-        raise UnsupportedError(
-            "a step has no access to the store of its run, which may be on another machine. "
-            "DagsterInstance.get() is that of RAYEXEC_HOME.",
-            feature="context.instance",
-        )
+        raise no_instance()
 
     @property
     def pdb(self) -> Any:

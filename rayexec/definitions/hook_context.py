@@ -13,6 +13,7 @@ from rayexec.definitions.surroundings import (
     Resources,
     RunInfo,
     StepLog,
+    no_instance,
 )
 from rayexec.errors import InvariantError
 
@@ -61,6 +62,11 @@ class HookContext:
         if self._op is None:
             raise InvariantError("this context has no op: give one to build_hook_context(op=…).")
         return self._op
+
+    @property
+    def instance(self) -> Any:
+        """Raises UnsupportedError in a run: a step has no access to the store of its run."""
+        raise no_instance()
 
     @property
     def hook_def(self) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rayexec.definitions.asset_key import AssetKey
@@ -10,7 +10,7 @@ from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
-from rayexec.definitions.surroundings import Resources, StepLog
+from rayexec.definitions.surroundings import Resources, StepLog, no_instance
 from rayexec.definitions.type_resolution import ANY
 from rayexec.definitions.types import DagsterType
 from rayexec.definitions.user_events import AssetMaterialization, AssetObservation
@@ -161,9 +161,11 @@ class OutputContext(_PortContext):
         mapping_key: str | None = None,
         output_metadata: Mapping[str, Any] | None = None,
         version: str | None = None,
+        report: Callable[[Any], None] | None = None,
         **facts: Any,
     ) -> None:
         super().__init__(**facts)
+        self._report = report
         self._facts["step_key"] = step_key
         self.mapping_key = mapping_key
         self.output_metadata = dict(output_metadata or {})
@@ -215,11 +217,8 @@ class OutputContext(_PortContext):
                 f"{type(event).__name__}."
             )
         self._events.append(event)
-
-    def consume_events(self) -> list[AssetMaterialization | AssetObservation]:
-        """Return the events since the last call of this method."""
-        events, self._events = self._events, []
-        return events
+        if self._report is not None:
+            self._report(event)
 
     def get_logged_events(self) -> list[AssetMaterialization | AssetObservation]:
         """Return the events of ``log_event``."""
@@ -236,6 +235,11 @@ class InputContext(_PortContext):
     def __init__(self, *, upstream_output: OutputContext | None = None, **facts: Any) -> None:
         super().__init__(**facts)
         self.upstream_output = upstream_output
+
+    @property
+    def instance(self) -> Any:
+        """Raises UnsupportedError in a run: a step has no access to the store of its run."""
+        raise no_instance()
 
     @property
     def has_input_name(self) -> bool:

@@ -136,6 +136,13 @@ TOPICS = (
         """,
     ),
     Topic(
+        "IO managers on universal-pathlib",
+        "Subclass ConfigurableIOManager, or use FilesystemIOManager with a URI as its base_dir.",
+        """
+            UPathIOManager
+        """,
+    ),
+    Topic(
         "parts of Dagster's instance and storage",
         "Read runs by `rayexec run`, or by a DirectoryRunStore.",
         """

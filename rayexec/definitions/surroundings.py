@@ -11,7 +11,7 @@ from typing import Any
 
 from rayexec.definitions.fresh_data import fresh
 from rayexec.definitions.log_levels import log_level
-from rayexec.errors import UnknownResourceError
+from rayexec.errors import UnknownResourceError, UnsupportedError
 from rayexec.events import LogLine, user_traceback
 from rayexec.names import nearest
 
@@ -23,6 +23,7 @@ __all__ = [
     "RunInfo",
     "StepLog",
     "ephemeral_run",
+    "no_instance",
 ]
 
 
@@ -192,6 +193,15 @@ class Resources:
 
 
 NO_RESOURCES = Resources({})
+
+
+def no_instance() -> UnsupportedError:
+    """Return the error of ``context.instance`` in a run."""
+    return UnsupportedError(
+        "a step has no access to the store of its run, which may be on another machine. "
+        "DagsterInstance.get() is that of RAYEXEC_HOME.",
+        feature="context.instance",
+    )
 
 
 def ephemeral_run(

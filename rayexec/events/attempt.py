@@ -121,6 +121,8 @@ class Report(NamedTuple):
     outputs_before: int
     #: An object of ``rayexec.definitions.user_events``.
     event: Any
+    #: True for an event of the IO manager that stored the next output.
+    in_storing: bool | None = None
 
 
 class Reused(NamedTuple):

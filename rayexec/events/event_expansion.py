@@ -16,6 +16,7 @@ from rayexec.events.attempt import (
     OutputRecord,
     RejectedInput,
     RejectedOutput,
+    Report,
     ResourceRecord,
 )
 from rayexec.events.event import Event
@@ -195,21 +196,40 @@ def _done(attempt: Attempt, made: Callable[..., Event], key: str) -> Iterator[Ev
     """Yield the events of the outputs of an attempt, and of what its op reported, in order."""
     reports = deque(attempt.reports)
     for index in range(len(attempt.outputs) + 1):
-        while reports and (reports[0].outputs_before <= index or index == len(attempt.outputs)):
-            moment, _, event = reports.popleft()
-            kind: Any = getattr(event, "event_type", None)
-            if kind in _USER_DATA:  # somebody else may have written the record
-                yield made(kind, statement_of(event), moment, _USER_DATA[kind](event))
-        if index < len(attempt.outputs):
-            yield from _of_output(attempt, attempt.outputs[index], made, key)
+        is_last = index == len(attempt.outputs)
+        while reports and (is_last or _precedes(reports[0], index)):
+            yield from _of_report(reports.popleft(), made)
+        if not is_last:
+            while_storing: list[Event] = []
+            while reports and reports[0].outputs_before <= index and reports[0].in_storing:
+                while_storing += _of_report(reports.popleft(), made)
+            yield from _of_output(attempt, attempt.outputs[index], while_storing, made, key)
+
+
+def _precedes(report: Report, index: int) -> bool:
+    """Whether an event is from before the output, and not from its IO manager."""
+    before = report.outputs_before
+    return before < index or (before == index and not report.in_storing)
+
+
+def _of_report(report: Report, made: Callable[..., Event]) -> Iterator[Event]:
+    event = report.event
+    kind: Any = getattr(event, "event_type", None)
+    if kind in _USER_DATA:  # somebody else may have written the record
+        yield made(kind, statement_of(event), report.time, _USER_DATA[kind](event))
 
 
 def _of_output(
-    attempt: Attempt, output: OutputRecord, made: Callable[..., Event], key: str
+    attempt: Attempt,
+    output: OutputRecord,
+    while_storing: list[Event],
+    made: Callable[..., Event],
+    key: str,
 ) -> Iterator[Event]:
     name, mapping_key, what = _yielded(output.name)
     data = StepOutputData(name, output.metadata or {}, mapping_key)
     yield made(EventType.STEP_OUTPUT, f'Yielded {what} of step "{key}".', attempt.ended, data)
+    yield from while_storing
     if attempt.reused is not None and output.handled is not None:
         return  # The earlier run's manager has stored it already.
     handled = HandledOutputData(name, mapping_key=mapping_key)

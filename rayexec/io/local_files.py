@@ -1,4 +1,4 @@
-"""File manager for this machine: files of ops under names of their own, known by handles."""
+"""Files of ops on this machine, under names of their own; ops pass handles of them on."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from rayexec.errors import InvariantError
 from rayexec.io.filesystem import storage_of
 from rayexec.run.file_modes import make_directories, new_file
 
-__all__ = ["FileHandle", "FileManager", "LocalFileHandle", "LocalFileManager", "local_file_manager"]
+__all__ = ["FileHandle", "LocalFileHandle", "LocalFiles", "local_file_manager"]
 
 
 class FileHandle(ABC):
-    """A file that a file manager has; ops pass it on in the place of the content."""
+    """A file in the place of its content, for ops to pass on."""
 
     @property
     @abstractmethod
@@ -48,37 +48,7 @@ class LocalFileHandle(FileHandle):
         return self._path
 
 
-class FileManager(ABC):
-    """Base of resources that have files for ops."""
-
-    @abstractmethod
-    def copy_handle_to_local_temp(self, file_handle: FileHandle) -> str:
-        """Copy the file to a temporary file of this machine and return its path."""
-
-    @abstractmethod
-    def delete_local_temp(self) -> None:
-        """Delete the temporary files."""
-
-    @abstractmethod
-    def read(
-        self, file_handle: FileHandle, mode: str = "rb"
-    ) -> contextlib.AbstractContextManager[Any]:
-        """Open the file for the ``with`` block; ``mode`` is ``"rb"`` or ``"r"``."""
-
-    @abstractmethod
-    def read_data(self, file_handle: FileHandle) -> bytes:
-        """Return the content of the file."""
-
-    @abstractmethod
-    def write(self, file_obj: IO[Any], mode: str = "wb", ext: str | None = None) -> FileHandle:
-        """Write the content of a file object to a new file and return its handle."""
-
-    @abstractmethod
-    def write_data(self, data: bytes, ext: str | None = None) -> FileHandle:
-        """Write bytes to a new file and return its handle."""
-
-
-class LocalFileManager(FileManager):
+class LocalFiles:
     """Has files in ``base_dir`` on this machine, for this user alone; their names are random."""
 
     def __init__(self, base_dir: str) -> None:
@@ -107,7 +77,7 @@ class LocalFileManager(FileManager):
             raise InvariantError(f"a file is read with mode 'r' or 'rb', got {mode!r}.")
         if not isinstance(file_handle, LocalFileHandle):
             raise InvariantError(
-                f"a LocalFileManager reads LocalFileHandles, got {type(file_handle).__name__}."
+                f"a LocalFiles reads LocalFileHandles, got {type(file_handle).__name__}."
             )
         with open(file_handle.path, mode, encoding=None if mode == "rb" else "utf-8") as file:
             yield file
@@ -135,13 +105,13 @@ class LocalFileManager(FileManager):
 
 
 @resource(config_schema={"base_dir": Field(Noneable(str), is_required=False)})
-def local_file_manager(context: InitResourceContext) -> Iterator[LocalFileManager]:
+def local_file_manager(context: InitResourceContext) -> Iterator[LocalFiles]:
     """Files of ops on this machine; without ``base_dir``, below the home of the run's driver.
 
     Temporary copies are deleted at the end.
     """
     config = context.resource_config or {}
-    manager = LocalFileManager(config.get("base_dir") or f"{storage_of(context)}/file_manager")
+    manager = LocalFiles(config.get("base_dir") or f"{storage_of(context)}/file_manager")
     try:
         yield manager
     finally:

@@ -115,6 +115,7 @@ class IOManagers:
         key: str | None,
         log: StepLog,
         output_metadata: Mapping[str, MetadataValue] | None = None,
+        report: Callable[[Any], None] | None = None,
     ) -> OutputContext:
         """Return the context of an output for the manager under ``key``."""
         op = self._op_of(handled)
@@ -128,6 +129,7 @@ class IOManagers:
             dagster_type=None if op is None else op.outs[handled.output].type,
             definition_metadata=handled.metadata,
             output_metadata=output_metadata,
+            report=report,
             config=as_data(
                 self.port_config.outputs.get((node_path(handled.step_key), handled.output))
             ),
@@ -187,7 +189,7 @@ class IOManagers:
 class AttemptIOManagers:
     """IO managers of one attempt; ``loaded`` records the inputs that they have loaded."""
 
-    #: Receives the events that managers log or yield, each before the next output.
+    #: Receives the events that managers log or yield.
     report: Callable[[Any], None] | None = None
 
     def __init__(self, managers: IOManagers, template: int) -> None:
@@ -297,13 +299,13 @@ class AttemptIOManagers:
             return Handled(
                 run_id, step_key, name, mapping_key, op.name, self._template, declared, None, value
             ), None
-        context = managers.output_context(handled, key, log, metadata)
+        context = managers.output_context(handled, key, log, metadata, self.report)
         handle_output = managers.method(key, "handle_output")
         metadata_of_manager: dict[str, MetadataValue] = {}
         try:
             for item in _returned(handle_output(context, value), name):
                 if isinstance(item, AssetMaterialization):
-                    self._report([*context.consume_events(), item])
+                    context.log_event(item)
                 else:
                     metadata_of_manager |= normalize_metadata(item)
         except _MEANINGFUL:
@@ -313,14 +315,8 @@ class AttemptIOManagers:
                 f"IO manager {key!r} could not store output {name!r} of step {step_key!r} (op "
                 f"{op.name!r}): {type(error).__name__}: {error}"
             ) from error
-        self._report(context.consume_events())
         metadata_of_manager |= context.get_logged_metadata()
         return handled, Handling(key, metadata_of_manager or None)
-
-    def _report(self, events: Sequence[Any]) -> None:
-        if self.report is not None:
-            for event in events:
-                self.report(event)
 
 
 def _returned(returned: Any, name: str) -> Iterator[Any]:

@@ -23,3 +23,7 @@ class StepReports:
     def add(self, event: UserEvent) -> None:
         """Record an event at this moment."""
         self.entries.append(Report(self._clock(), len(self._outputs), event))
+
+    def add_in_storing(self, event: UserEvent) -> None:
+        """Record an event of the IO manager that stores the next output."""
+        self.entries.append(Report(self._clock(), len(self._outputs), event, True))

@@ -10,6 +10,7 @@ import pytest
 
 from rayexec import (
     AssetMaterialization,
+    AssetObservation,
     ConfigurableIOManager,
     ConfigurableIOManagerFactory,
     ConfigurableLegacyIOManagerAdapter,
@@ -399,3 +400,24 @@ def test_classes_that_make_io_managers(manager: Any, config: Any, loaded: Any) -
 
     assert noting.execute_in_process(config).success
     assert seen == [loaded]
+
+
+def test_events_of_handle_output_are_of_the_run() -> None:
+    class Reports(Noting):
+        def handle_output(self, context: OutputContext, obj: Any) -> Any:
+            super().handle_output(context, obj)
+            context.log_event(AssetObservation("seen"))
+            yield AssetMaterialization("made")
+            context.log_event(AssetMaterialization("last"))
+
+    result = job_with(Reports()).execute_in_process()
+    kinds = [e.event_type_value for e in result.all_events if e.step_key == "made"]
+    assert kinds == [
+        "STEP_START",
+        "STEP_OUTPUT",
+        "ASSET_OBSERVATION",
+        "ASSET_MATERIALIZATION",
+        "ASSET_MATERIALIZATION",
+        "HANDLED_OUTPUT",
+        "STEP_SUCCESS",
+    ]
