@@ -172,29 +172,7 @@ from rayexec.direct.op_context import build_op_context as build_op_context
 from rayexec.direct.opened_resources import build_resources as build_resources
 from rayexec.errors import ConfigError as ConfigError
 from rayexec.errors import ConfigMappingError as ConfigMappingError
-from rayexec.errors import DagsterConfigMappingFunctionError as DagsterConfigMappingFunctionError
-from rayexec.errors import DagsterError as DagsterError
-from rayexec.errors import DagsterEventLogInvalidForRun as DagsterEventLogInvalidForRun
-from rayexec.errors import DagsterExecutionHandleOutputError as DagsterExecutionHandleOutputError
 from rayexec.errors import DagsterExecutionInterruptedError as DagsterExecutionInterruptedError
-from rayexec.errors import DagsterExecutionLoadInputError as DagsterExecutionLoadInputError
-from rayexec.errors import DagsterExecutionStepExecutionError as DagsterExecutionStepExecutionError
-from rayexec.errors import DagsterExecutionStepNotFoundError as DagsterExecutionStepNotFoundError
-from rayexec.errors import DagsterInvalidConfigError as DagsterInvalidConfigError
-from rayexec.errors import DagsterInvalidDefinitionError as DagsterInvalidDefinitionError
-from rayexec.errors import DagsterInvalidInvocationError as DagsterInvalidInvocationError
-from rayexec.errors import DagsterInvalidSubsetError as DagsterInvalidSubsetError
-from rayexec.errors import DagsterInvariantViolationError as DagsterInvariantViolationError
-from rayexec.errors import DagsterMaxRetriesExceededError as DagsterMaxRetriesExceededError
-from rayexec.errors import DagsterResourceFunctionError as DagsterResourceFunctionError
-from rayexec.errors import DagsterRunNotFoundError as DagsterRunNotFoundError
-from rayexec.errors import DagsterStepOutputNotFoundError as DagsterStepOutputNotFoundError
-from rayexec.errors import DagsterSubprocessError as DagsterSubprocessError
-from rayexec.errors import DagsterTypeCheckDidNotPass as DagsterTypeCheckDidNotPass
-from rayexec.errors import DagsterTypeCheckError as DagsterTypeCheckError
-from rayexec.errors import DagsterUnknownPartitionError as DagsterUnknownPartitionError
-from rayexec.errors import DagsterUnknownResourceError as DagsterUnknownResourceError
-from rayexec.errors import DagsterUserCodeExecutionError as DagsterUserCodeExecutionError
 from rayexec.errors import DefinitionError as DefinitionError
 from rayexec.errors import EngineError as EngineError
 from rayexec.errors import InputError as InputError
@@ -296,6 +274,28 @@ __all__: list[str]
 # Dagster's names of some of them.
 DagsterEvent = Event
 DagsterEventType = EventType
+DagsterUserCodeExecutionError = UserCodeError
+DagsterUnknownResourceError = UnknownResourceError
+DagsterUnknownPartitionError = UnsupportedError
+DagsterTypeCheckError = TypeCheckFunctionError
+DagsterTypeCheckDidNotPass = TypeCheckError
+DagsterSubprocessError = WorkerCrashedError
+DagsterStepOutputNotFoundError = OutputNotFoundError
+DagsterRunNotFoundError = RunNotFoundError
+DagsterResourceFunctionError = ResourceError
+DagsterMaxRetriesExceededError = MaxRetriesExceededError
+DagsterInvariantViolationError = InvariantError
+DagsterInvalidSubsetError = SelectionError
+DagsterInvalidInvocationError = InvocationError
+DagsterInvalidDefinitionError = DefinitionError
+DagsterInvalidConfigError = ConfigError
+DagsterExecutionStepNotFoundError = StepNotFoundError
+DagsterExecutionStepExecutionError = StepExecutionError
+DagsterExecutionLoadInputError = InputError
+DagsterExecutionHandleOutputError = OutputStorageError
+DagsterEventLogInvalidForRun = StoreError
+DagsterError = RayexecError
+DagsterConfigMappingFunctionError = ConfigMappingError
 DagsterTypeLoaderContext = OpExecutionContext
 GraphDefinition = Graph
 JobDefinition = Job

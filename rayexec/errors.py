@@ -35,7 +35,7 @@
         └── MaxRetriesExceededError   RetryRequested was raised too often
 
 An error carries its evidence as fields, so that callers need not parse its message. Dagster's names
-of errors are aliases at the end of this file.
+of errors are aliases in ``rayexec/__init__.pyi``.
 """
 
 from __future__ import annotations
@@ -47,31 +47,7 @@ from typing import Any, ClassVar
 __all__ = [
     "ConfigError",
     "ConfigMappingError",
-    "DagsterConfigMappingFunctionError",
-    "DagsterError",
-    "DagsterEventLogInvalidForRun",
-    "DagsterExecutionHandleOutputError",
     "DagsterExecutionInterruptedError",
-    "DagsterExecutionLoadInputError",
-    "DagsterExecutionStepExecutionError",
-    "DagsterExecutionStepNotFoundError",
-    "DagsterInvalidConfigDefinitionError",
-    "DagsterInvalidConfigError",
-    "DagsterInvalidDefinitionError",
-    "DagsterInvalidInvocationError",
-    "DagsterInvalidSubsetError",
-    "DagsterInvariantViolationError",
-    "DagsterMaxRetriesExceededError",
-    "DagsterResourceFunctionError",
-    "DagsterRunNotFoundError",
-    "DagsterStepOutputNotFoundError",
-    "DagsterSubprocessError",
-    "DagsterTypeCheckDidNotPass",
-    "DagsterTypeCheckError",
-    "DagsterUnknownPartitionError",
-    "DagsterUnknownResourceError",
-    "DagsterUnmetExecutorRequirementsError",
-    "DagsterUserCodeExecutionError",
     "DefaultConfigError",
     "DefinitionError",
     "EngineError",
@@ -391,29 +367,5 @@ class MaxRetriesExceededError(StepError):
     dagster_name = "DagsterMaxRetriesExceededError"
 
 
-DagsterConfigMappingFunctionError = ConfigMappingError
-DagsterError = RayexecError
-DagsterEventLogInvalidForRun = StoreError
-DagsterExecutionHandleOutputError = OutputStorageError
 # The exception that an op gets as its run is canceled.
 DagsterExecutionInterruptedError = KeyboardInterrupt
-DagsterExecutionLoadInputError = InputError
-DagsterExecutionStepExecutionError = StepExecutionError
-DagsterExecutionStepNotFoundError = StepNotFoundError
-DagsterInvalidConfigDefinitionError = DefinitionError
-DagsterInvalidConfigError = ConfigError
-DagsterInvalidDefinitionError = DefinitionError
-DagsterInvalidInvocationError = InvocationError
-DagsterInvalidSubsetError = SelectionError
-DagsterInvariantViolationError = InvariantError
-DagsterMaxRetriesExceededError = MaxRetriesExceededError
-DagsterResourceFunctionError = ResourceError
-DagsterRunNotFoundError = RunNotFoundError
-DagsterStepOutputNotFoundError = OutputNotFoundError
-DagsterSubprocessError = WorkerCrashedError
-DagsterTypeCheckDidNotPass = TypeCheckError
-DagsterTypeCheckError = TypeCheckFunctionError
-DagsterUnknownPartitionError = UnsupportedError
-DagsterUnknownResourceError = UnknownResourceError
-DagsterUnmetExecutorRequirementsError = EngineError
-DagsterUserCodeExecutionError = UserCodeError

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rayexec.definitions.contexts import OpExecutionContext
+from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.type_loaders import UnloadedInput
 from rayexec.definitions.types import DagsterType, TypeCheck
 from rayexec.errors import InvariantError, TypeCheckError, TypeCheckFunctionError, TypeLoadingError
@@ -44,7 +45,8 @@ def wrong_type(port: str, verdict: TypeCheck, kind: DagsterType) -> TypeCheckErr
 def loaded_input(
     given: UnloadedInput,
     kind: DagsterType,
-    port: str,
+    op: OpDefinition,
+    name: str,
     context: Callable[[], OpExecutionContext],
 ) -> object:
     """Return the value that the loader of a user makes; raises TypeLoadingError for its errors."""
@@ -53,4 +55,6 @@ def loaded_input(
             raise TypeError(f"the type {kind.name} has no loader")
         return kind.loader.construct_from_config_value(context(), given.config)
     except Exception as error:
-        raise TypeLoadingError(f"Error occurred while loading {port} from its config:") from error
+        raise TypeLoadingError(
+            f'Error occurred while loading input "{name}" of op "{op.name}" from its config:'
+        ) from error

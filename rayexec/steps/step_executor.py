@@ -299,8 +299,7 @@ class _Attempt:
                 continue
             value = inputs.get(name, declared.default_value)
             if type(value) is UnloadedInput:
-                port = f'input "{name}" of op "{op.name}"'
-                value = loaded_input(value, kind, port, self._make_context)
+                value = loaded_input(value, kind, op, name, self._make_context)
             if not kind.accepts_plainly(value):
                 self._check(value, kind, RejectedInput, name)
             arguments[name] = value
@@ -320,8 +319,7 @@ class _Attempt:
         port = f'{what} "{output_name(name)}" of op "{self._op.name}"'
         failed = failed_check(value, kind, port, self._make_context)
         if failed is not None:
-            metadata = dict(failed.metadata or {}) or None
-            self._rejected = rejected(name, failed.description or "", metadata)
+            self._rejected = rejected(name, failed.description or "", dict(failed.metadata or {}))
             raise wrong_type(port, failed, kind)
 
     def _make_context(self) -> OpExecutionContext:
