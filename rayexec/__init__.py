@@ -7,6 +7,7 @@ and the help of the command line are fast. ``rayexec/__init__.pyi`` lists them.
 from __future__ import annotations
 
 import re
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -72,3 +73,31 @@ def __dir__() -> list[str]:
 # nothing of the one that makes schemas of them.
 _direct_calls.set_loader(lambda: import_module("rayexec.direct"))
 _model_schemas.set_schema_loader(lambda: import_module("rayexec.definitions.schemas.model_fields"))
+
+
+class _PrivatePaths:
+    """Serves imports such as ``rayexec._core.definitions.output``: Dagster's private paths."""
+
+    PACKAGES = (
+        "_annotations",
+        "_check",
+        "_config",
+        "_core",
+        "_record",
+        "_serdes",
+        "_time",
+        "_utils",
+    )
+
+    @classmethod
+    def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> Any:
+        package, _, below = fullname.partition(".")
+        if package != "rayexec" or below.partition(".")[0] not in cls.PACKAGES:
+            return None
+        from rayexec.definitions.private_paths import spec_of
+
+        return spec_of(fullname)
+
+
+# Behind the others, so that modules of rayexec come first.
+sys.meta_path.append(_PrivatePaths)

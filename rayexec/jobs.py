@@ -186,10 +186,22 @@ class Graph(GraphDefinition):
         return CalledGraph(self)
 
     def to_job(
-        self, name: str | None = None, description: str | None = None, **settings: Any
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        resource_defs: Mapping[str, Any] | None = None,
+        config: Any = None,
+        **settings: Any,
     ) -> Job:
         """Return a job around this graph; accepts the keywords of ``@job``."""
-        return to_job(self, name=name, description=description, **settings)
+        return to_job(
+            self,
+            name=name,
+            description=description,
+            resource_defs=resource_defs,
+            config=config,
+            **settings,
+        )
 
     def execute_in_process(
         self, run_config: Any = None, *, resources: Mapping[str, Any] | None = None, **options: Any

@@ -55,8 +55,8 @@ class ExecutorDefinition:
 
 
 default_executor = ExecutorDefinition("default")
-#: Dagster's name of the default: one of several, by the key below ``execution.config``.
-multi_or_in_process_executor = default_executor
+# The default as a choice of the job's own: a Definitions with another executor leaves it alone.
+multi_or_in_process_executor = ExecutorDefinition("default")
 in_process_executor = ExecutorDefinition("in_process")
 multiprocess_executor = ExecutorDefinition("multiprocess")
 ray_executor = ExecutorDefinition("ray")

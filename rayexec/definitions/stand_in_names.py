@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ACTIONS", "MIXINS", "TOPICS", "TOPIC_OF", "Topic"]
+__all__ = ["ACTIONS", "MIXINS", "PRIVATE_PARTS", "TOPICS", "TOPIC_OF", "Topic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +146,20 @@ TOPICS = (
         "parts of Dagster's instance and storage",
         "Read runs by `rayexec run`, or by a DirectoryRunStore.",
         """
-            AssetRecordsFilter DagsterLibraryRegistry
-            MigrateIOStorageResult PaginatedResults
-            RunShardedEventsCursor RunStatusChangeRecordsFilter
-            deserialize_value migrate_io_storage raise_execution_interrupts serialize_value
+            AssetRecordsFilter ConfigSchema DagsterLibraryRegistry DagsterLogManager
+            JsonLogFormatter MetadataEntry RepositoryData
+            default_system_loggers deprecation_warning MigrateIOStorageResult PaginatedResults
+            RunShardedEventsCursor RunStatusChangeRecordsFilter deserialize_value
+            migrate_io_storage raise_execution_interrupts serialize_value
         """,
     ),
+)
+
+#: Names of Dagster's modules with an underscore, which are no names of the package itself.
+PRIVATE_PARTS = Topic(
+    "private parts of Dagster",
+    "Use a public name of the package instead.",
+    "",
 )
 
 TOPIC_OF = {name: topic for topic in TOPICS for name in topic.names}

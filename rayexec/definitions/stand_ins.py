@@ -14,13 +14,14 @@ from abc import ABCMeta
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from typing import Any, NoReturn, cast
 
 from rayexec.definitions.python_logger import RUNNING
-from rayexec.definitions.stand_in_names import ACTIONS, MIXINS, TOPIC_OF, Topic
+from rayexec.definitions.stand_in_names import ACTIONS, MIXINS, PRIVATE_PARTS, TOPIC_OF, Topic
 from rayexec.errors import UnsupportedError
 
-__all__ = ["Facts", "Stage", "StandIn", "facts_of", "topic_of", "unsupported"]
+__all__ = ["Facts", "Stage", "StandIn", "facts_of", "private_name", "topic_of", "unsupported"]
 
 # Methods that do work, on whatever they are called.
 _ACTION_METHODS = frozenset({"evaluate_tick", "execute", "execute_in_process", "launch"})
@@ -153,7 +154,7 @@ def facts_of(stand_in: StandIn | type[StandIn]) -> Facts:
 
 def topic_of(stand_in: StandIn | type[StandIn]) -> Topic:
     """Return the part of Dagster that a stand-in comes from."""
-    return TOPIC_OF[facts_of(stand_in).path.partition(".")[0]]
+    return TOPIC_OF.get(facts_of(stand_in).path.partition(".")[0], PRIVATE_PARTS)
 
 
 def unsupported(stand_in: StandIn | type[StandIn], use: str) -> UnsupportedError:
@@ -208,12 +209,19 @@ def _refuse_in_step(stand_in: StandIn) -> None:
     raise unsupported(stand_in, "was used in a step")
 
 
-def _class(name: str) -> type[StandIn]:
+@cache
+def private_name(path: str) -> Any:
+    """Return a stand-in for a private name of Dagster, by its whole path ``dagster._core…``."""
+    name = path.rpartition(".")[2]
+    return _class(name, path) if name[0].isupper() else _stand_in(Facts(path, Stage.NAMED))
+
+
+def _class(name: str, path: str | None = None) -> type[StandIn]:
     kind = ABCMeta if name in MIXINS else _StandInType
     members: dict[str, Any] = {
         "__module__": __name__,
         "__doc__": None,
-        "_rayexec_facts": Facts(name),
+        "_rayexec_facts": Facts(path or name),
     }
     if name in ("AssetExecutionContext", "AssetCheckExecutionContext"):
         members |= {"is_op_context": True, "is_asset_context": True}

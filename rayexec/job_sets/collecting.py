@@ -18,6 +18,7 @@ from rayexec.job_sets.left_aside import (
     targets,
 )
 from rayexec.job_sets.repository_definition import (
+    RESERVED_JOB,
     SINGLE_REPOSITORY,
     RepositoryDefinition,
     check_nodes,
@@ -27,8 +28,6 @@ from rayexec.jobs import Graph, Job
 from rayexec.names import nearest
 
 __all__ = ["collect", "job_of", "problems_of"]
-
-_RESERVED = "__ASSET_JOB"
 
 
 def job_of(value: Any, where: str) -> Job:
@@ -123,8 +122,8 @@ def _add_target(jobs: dict[str, Job], value: Any, where: str) -> None:
 
 def _add(jobs: dict[str, Job], value: Any, where: str) -> None:
     job = job_of(value, where)
-    if job.name == _RESERVED:
-        raise DefinitionError(f"{where}: a job can't be called {_RESERVED!r}.")
+    if job.name == RESERVED_JOB:
+        raise DefinitionError(f"{where}: a job can't be called {RESERVED_JOB!r}.")
     former = jobs.get(job.name)
     if former is not None and former is not value:
         raise DefinitionError(

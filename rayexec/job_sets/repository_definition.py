@@ -21,10 +21,12 @@ from rayexec.job_sets.left_aside import (
 from rayexec.jobs import Job
 from rayexec.names import nearest
 
-__all__ = ["SINGLE_REPOSITORY", "RepositoryDefinition", "check_nodes", "problem_of"]
+__all__ = ["RESERVED_JOB", "SINGLE_REPOSITORY", "RepositoryDefinition", "check_nodes", "problem_of"]
 
 #: The name of the repository of a Definitions, as in Dagster.
 SINGLE_REPOSITORY = "__repository__"
+#: The name of Dagster's job of all assets, which no other job may have.
+RESERVED_JOB = "__ASSET_JOB"
 
 
 class RepositoryDefinition(JobSet):
@@ -97,6 +99,8 @@ class RepositoryDefinition(JobSet):
                 return UnsupportedError(
                     f"job {name!r} is an asset job: {aside.reason}", feature="define_asset_job"
                 )
+        if name == RESERVED_JOB and any(each.kind is Kind.ASSET for each in self.left_aside):
+            return no_such_attribute("repository", f"job {name!r} of all assets")
         names = ", ".join(map(repr, self._jobs)) or "none"
         return InvariantError(
             f"there is no job {name!r}; there is {names}.{nearest(name, self._jobs)}"

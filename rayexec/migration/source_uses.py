@@ -143,8 +143,19 @@ class _Reader(ast.NodeVisitor):
                 self.imported[alias.asname or alias.name] = alias.name
                 self._look_up(alias, alias.name)
             else:
-                note = _PRIVATE if module.startswith("dagster.") else _INTEGRATION
-                self._note(alias, f"{module}.{alias.name}", Here.ABSENT, note)
+                self._note_path(alias, module)
+
+    def _note_path(self, alias: ast.alias, module: str) -> None:
+        """Note a name imported from another module than the package."""
+        path = f"{module}.{alias.name}"
+        entry = entries().get(alias.name)
+        if not module.startswith("dagster."):
+            self._note(alias, path, Here.ABSENT, _INTEGRATION)
+        elif module.startswith("dagster._") and entry is not None:
+            self.imported[alias.asname or alias.name] = alias.name
+            self._note(alias, path, entry.here, entry.note)
+        else:
+            self._note(alias, path, Here.ABSENT, _PRIVATE)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         owner = self._name_of(node.value)

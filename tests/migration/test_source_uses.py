@@ -59,7 +59,8 @@ def test_names_of_the_package_count_on_each_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "from dagster._core.errors import DagsterInvalidConfigError",
+        "from dagster._core.test_utils import nesting_graph",
+        "from dagster.core.errors import DagsterInvalidConfigError",
         "import dagster._utils",
         "from dagster_aws.s3 import S3Resource",
         "import dagster_dbt",
@@ -72,6 +73,23 @@ def test_private_parts_integrations_and_unheard_names_are_not_here(
     [(at, name, here)] = uses(tmp_path, f"import os\n{line}\n")
     assert (at, here) == (2, "not here")
     assert name.split(".")[-1] in line
+
+
+def test_a_public_name_by_its_private_path_is_that_name(tmp_path: Path) -> None:
+    assert uses(
+        tmp_path,
+        """\
+        from dagster._core.definitions.decorators import job as a_job
+        from dagster._core.definitions.output import Out
+
+        @a_job(partitions_def=None)
+        def a(): ...
+        """,
+    ) == [
+        (1, "dagster._core.definitions.decorators.job", "same"),
+        (2, "dagster._core.definitions.output.Out", "same"),
+        (4, "job.partitions_def", "not here"),
+    ]
 
 
 def test_an_unheard_name_gets_the_nearest(tmp_path: Path) -> None:

@@ -177,6 +177,7 @@ class Modules:
         self.directories = list(dict.fromkeys(self.candidates(root, file)))
         self.real_import = builtins.__import__
         self.failed: dict[str, str] = {}
+        self.stand_ins: dict[str, StandInModule] = {}
 
     @staticmethod
     def candidates(root: Path, file: Path) -> Iterator[Path]:
@@ -236,11 +237,11 @@ class Modules:
         parts = name.split(".")
         modules = [".".join(parts[: length + 1]) for length in range(len(parts))]
         for path in modules:
-            if not isinstance(sys.modules.get(path), StandInModule):
-                sys.modules[path] = StandInModule(path, sys.modules[self.package])
+            # Not in sys.modules: the package itself may import the real one later.
+            self.stand_ins.setdefault(path, StandInModule(path, sys.modules[self.package]))
         for parent, child in pairwise(modules):
-            setattr(sys.modules[parent], child.rpartition(".")[2], sys.modules[child])
-        return sys.modules[name] if names else sys.modules[parts[0]]
+            setattr(self.stand_ins[parent], child.rpartition(".")[2], self.stand_ins[child])
+        return self.stand_ins[name] if names else self.stand_ins[parts[0]]
 
 
 def dotted_name(root: Path, file: Path) -> tuple[Path, str]:
