@@ -60,9 +60,7 @@ class Event:
         form = {field.name: getattr(self, field.name) for field in fields(self)}
         later = {field.name: field.default for field in fields(self)[5:]}
         return Event, {
-            name: value
-            for name, value in form.items()
-            if name not in later or value != later[name]
+            name: value for name, value in form.items() if name not in later or value != later[name]
         }
 
     @property
