@@ -13,7 +13,6 @@ from rayexec.definitions import definitions as definitions
 from rayexec.definitions.asset_key import AssetKey as AssetKey
 from rayexec.definitions.concurrency import Pool as Pool
 from rayexec.definitions.config_models import Config as Config
-from rayexec.definitions.config_models import EnvVar as EnvVar
 from rayexec.definitions.config_models import PermissiveConfig as PermissiveConfig
 from rayexec.definitions.configurable_resource import (
     ConfigurableLegacyResourceAdapter as ConfigurableLegacyResourceAdapter,
@@ -35,6 +34,7 @@ from rayexec.definitions.dependencies import InputMapping as InputMapping
 from rayexec.definitions.dependencies import MultiDependencyDefinition as MultiDependencyDefinition
 from rayexec.definitions.dependencies import NodeInvocation as NodeInvocation
 from rayexec.definitions.dependencies import OutputMapping as OutputMapping
+from rayexec.definitions.environment_values import EnvVar as EnvVar
 from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
 from rayexec.definitions.executor import in_process_executor as in_process_executor
 from rayexec.definitions.executor import (

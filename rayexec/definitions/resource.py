@@ -97,7 +97,7 @@ class ResourceDefinition(ByReference):
         checked_schema(self.config_schema, label)
 
     @property
-    def fn(self) -> Callable[..., Any]:  # type: ignore[override]
+    def fn(self) -> Callable[..., Any]:
         """The function that opens the resource."""
         return self.resource_fn
 
