@@ -18,7 +18,9 @@ _PACKAGE = "rayexec."
 #: (former module, name) -> (present module, name), all below the package.
 FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
     ("definitions.config", "Config"): ("definitions.config_models", "Config"),
-    ("definitions.config", "EnvVar"): ("definitions.config_models", "EnvVar"),
+    ("definitions.config_models", "EnvVar"): ("definitions.environment_values", "EnvVar"),
+    # The first name comes last: keys of cached outputs hold it.
+    ("definitions.config", "EnvVar"): ("definitions.environment_values", "EnvVar"),
     ("definitions.config", "PermissiveConfig"): ("definitions.config_models", "PermissiveConfig"),
     ("definitions.limits", "Pool"): ("definitions.concurrency", "Pool"),
     ("definitions.options", "RayOptions"): ("definitions.ray_options", "RayOptions"),

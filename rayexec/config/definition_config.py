@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from rayexec.config.document import apply_mapping
-from rayexec.definitions.config_models import FieldValues, origins_in_environment
+from rayexec.definitions.config_models import FieldValues
+from rayexec.definitions.environment_values import origins_in_environment
 from rayexec.definitions.fields_resource import FieldsResource
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping

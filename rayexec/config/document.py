@@ -41,6 +41,14 @@ class RunConfig:
                     f"RunConfig takes a mapping as {name}, got {type(given).__name__}."
                 )
 
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        # Earlier versions stored None as ``execution``.
+        for name in ("ops", "resources", "loggers", "execution", "inputs"):
+            object.__setattr__(self, name, state.get(name) or {})
+
+    def __first_form__(self) -> tuple[type, dict[str, Any]]:
+        return RunConfig, {**self.__dict__, "execution": self.execution or None}
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, RunConfig):
             return NotImplemented

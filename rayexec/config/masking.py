@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from rayexec.definitions.config_models import MASKED
+from rayexec.definitions.environment_values import MASKED
 
 __all__ = [
     "MASKED",

@@ -11,7 +11,6 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
@@ -61,19 +60,17 @@ def _moved(file: str) -> str:
 
 
 class ByReference:
-    """A definition around a user's callable ``fn``, pickled by name if a module has it."""
+    """A definition around a user's callable, pickled by name if a module has it."""
 
-    #: The attribute of instances that holds ``fn``.
+    #: The attribute of instances that holds the callable.
     code_field: ClassVar[str] = "fn"
-
-    fn: Callable[..., Any]
 
     def state(self) -> dict[str, Any]:
         """Return the attributes that a pickle has."""
         return dict(self.__dict__)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        home = home_of(self.fn)
+        home = home_of(getattr(self, self.code_field))
         if home is not None:
             if _find(sys.modules[home.module], home.qualname) is self:
                 return _load_definition, tuple(home)
@@ -96,7 +93,7 @@ def home_of(fn: Any) -> Home | None:
         return None
     module = sys.modules[name]
     held = _find(module, qualname)
-    if held is not fn and getattr(held, "fn", None) is not fn:
+    if held is not fn and _code_of(held) is not fn:
         return None
     file = getattr(module, "__file__", None)
     return Home(name, os.path.abspath(file) if file else None, qualname)
@@ -109,6 +106,11 @@ def _find(module: ModuleType, qualname: str) -> Any:
     return value
 
 
+def _code_of(held: Any) -> Any:
+    """Return the callable of a definition that a module has; a function is its own."""
+    return getattr(held, getattr(held, "code_field", "fn"), held)
+
+
 def _load_definition(module: str, file: str | None, qualname: str) -> Any:
     return _find(import_module_at(module, file), qualname)
 
@@ -119,7 +121,7 @@ def _rebuild(
     definition = object.__new__(cls)
     if home is not None:
         held = _load_definition(*home)
-        fn = held if isinstance(held, type) else getattr(held, "fn", held)
+        fn = held if isinstance(held, type) else _code_of(held)
         state = {**state, cls.code_field: fn}
     definition.__dict__.update(state)
     return definition

@@ -1,9 +1,8 @@
-"""Base classes of config as pydantic models, and config values from the environment."""
+"""Base classes of config as pydantic models."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,37 +12,28 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from rayexec.definitions.config_fields import (
     complete_fields,
     config_dict,
-    secret_fields,
     shown_value,
 )
-from rayexec.definitions.model_schemas import model_schemas
+from rayexec.definitions.environment_values import (
+    EnvVar,
+    MaskingModel,
+    holds_environment,
+    is_plain,
+)
 from rayexec.errors import ConfigError, InvocationError, Problem
 
 __all__ = [
-    "MASKED",
-    "ORIGINS",
     "Config",
-    "EnvVar",
     "FieldValues",
-    "IntEnvVar",
     "PermissiveConfig",
     "as_data",
-    "holds_environment",
     "is_default",
-    "is_plain",
-    "note_origins",
-    "origins_in_environment",
     "read_environment",
     "without_inputs",
 ]
 
-#: Stands for a value that is secret where run config is recorded or shown.
-MASKED = "(masked)"
-#: Attribute of a Config with the fields whose values come from the environment.
-ORIGINS = "_origins_in_environment"
 
-
-class Config(pydantic.BaseModel):
+class Config(MaskingModel):
     """Base of the config models of ops and resources: frozen, and strict about unknown keys.
 
     An op declares one as the annotation of a parameter ``config``; ``RunConfig(ops={"load":
@@ -56,7 +46,7 @@ class Config(pydantic.BaseModel):
 
         def __init__(self, **fields: Any) -> None:
             for value in fields.values():
-                if type(value) not in _PLAIN and holds_environment(value):
+                if not is_plain(value) and holds_environment(value):
                     _keep_environment(self, super().__init__, fields)
                     return
             super().__init__(**fields)
@@ -71,12 +61,16 @@ class Config(pydantic.BaseModel):
     @classmethod
     def to_config_schema(cls) -> Any:
         """Return the fields as a schema for ``config_schema=``; its config is a plain dict."""
-        return model_schemas().field_of_model(cls)
+        from rayexec.definitions.schemas.model_fields import field_of_model
+
+        return field_of_model(cls)
 
     @classmethod
     def to_fields_dict(cls) -> dict[str, Any]:
         """Return the fields by key, for a ``config_schema=`` with further keys beside them."""
-        return model_schemas().fields_of_model(cls)
+        from rayexec.definitions.schemas.model_fields import fields_of_model
+
+        return fields_of_model(cls)
 
     def _convert_to_config_dictionary(self) -> dict[str, Any]:
         # Dagster's private name of this; users' code calls it.
@@ -94,16 +88,6 @@ class Config(pydantic.BaseModel):
                     f"state in a private attribute (pydantic.PrivateAttr)."
                 ) from error
 
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Yield the fields for ``repr`` and ``str``, with the origin of values that may be secret.
-
-        Error messages and logs quote an object, and records keep those.
-        """
-        origins, secrets = origins_in_environment(self), secret_fields(type(self))
-        for name, value in super().__repr_args__():
-            shown = MASKED if name in secrets else value
-            yield name, origins.get(name or "", shown)
-
 
 class PermissiveConfig(Config):
     """A Config with further keys of any name."""
@@ -116,86 +100,6 @@ def as_data(config: Any) -> Any:
     if isinstance(config, FieldValues):
         return config.as_config()
     return config_dict(config, for_document=False) if isinstance(config, Config) else config
-
-
-if TYPE_CHECKING:
-    # An EnvVar fits into any field of type str, as type checkers see it. At run time it is no
-    # string, so that its name never passes for the value.
-    class _Text(str): ...
-else:
-
-    class _Text:
-        __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EnvVar(_Text):
-    """A config value from the environment variable ``name``, read at the start of the run.
-
-    ``str()`` raises RuntimeError, since the value is not there yet: use ``get_value``.
-    """
-
-    name: str
-
-    @property
-    def env_var_name(self) -> str:
-        """The name of the variable."""
-        return self.name
-
-    def get_value(self, default: Any = None) -> Any:
-        """Return the current value of the variable, by default ``default``."""
-        return os.environ.get(self.name, default)
-
-    def as_config(self) -> dict[str, Any]:
-        """Return the form in config files: ``{"env": NAME}``."""
-        return {"env": self.name}
-
-    def __str__(self) -> str:
-        raise RuntimeError(
-            f"{self!r} stands for a value that the start of a run reads. Give it to a field of a "
-            "Config or a resource, or call get_value() for the value now."
-        )
-
-    @staticmethod
-    def int(name: str) -> Any:
-        """Return an EnvVar that holds an int, for a field of type int."""
-        return IntEnvVar(name)
-
-
-class IntEnvVar(EnvVar):
-    """An EnvVar that holds an int: ``EnvVar.int("NAME")``."""
-
-    __slots__ = ()
-
-    def get_value(self, default: Any = None) -> Any:
-        """Return the current value as an int; raises ValueError for any other text."""
-        text = os.environ.get(self.name)
-        return int(text) if text else default
-
-    def __int__(self) -> int:
-        return int(str(self))
-
-
-_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
-
-
-def is_plain(value: object) -> bool:
-    """Whether a value is a scalar, without anything in it."""
-    return type(value) in _PLAIN
-
-
-def holds_environment(value: object) -> bool:
-    """Whether a value is an EnvVar, or a config or container with one in it."""
-    if isinstance(value, EnvVar):
-        return True
-    inside: Iterable[object] = ()
-    if isinstance(value, pydantic.BaseModel):
-        inside = [inner for _, inner in value]
-    elif isinstance(value, Mapping):
-        inside = value.values()
-    elif isinstance(value, list | tuple | set | frozenset):
-        inside = value
-    return any(type(each) not in _PLAIN and holds_environment(each) for each in inside)
 
 
 def read_environment(value: Any, subject: str = "config", path: tuple[str, ...] = ()) -> Any:
@@ -245,19 +149,6 @@ class FieldValues:
     def as_config(self) -> dict[str, Any]:
         """Return the values as plain config."""
         return {key: shown_value(value) for key, value in self.values.items()}
-
-
-def origins_in_environment(model: pydantic.BaseModel) -> Mapping[str, object]:
-    """Return the fields with a value from the environment, each with what names the variable."""
-    origins: Mapping[str, object] = model.__dict__.get(ORIGINS) or {}
-    return origins
-
-
-def note_origins(model: pydantic.BaseModel, origins: Mapping[str, object]) -> None:
-    """Note the fields with a value from the environment, for ``repr``."""
-    if origins:
-        # As a cached property, this is neither a field nor compared, and a pickle has it.
-        model.__dict__[ORIGINS] = dict(origins)
 
 
 def without_inputs(error: pydantic.ValidationError) -> pydantic.ValidationError:

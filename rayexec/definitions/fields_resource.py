@@ -14,12 +14,14 @@ from rayexec.definitions.config_fields import secret_fields
 from rayexec.definitions.config_models import (
     Config,
     FieldValues,
-    holds_environment,
     is_default,
-    note_origins,
-    origins_in_environment,
     read_environment,
     without_inputs,
+)
+from rayexec.definitions.environment_values import (
+    holds_environment,
+    note_origins,
+    origins_in_environment,
 )
 from rayexec.definitions.resource import ResourceClass, ResourceDefinition
 from rayexec.definitions.resource_fields import defaults_of, key_of, nested_fields, schema_of

@@ -25,6 +25,8 @@ class ConfigMapping(ByReference):
     for variables. Raises DefinitionError for a wrong schema.
     """
 
+    code_field = "config_fn"
+
     config_fn: Callable[[Any], Any]
     config_schema: Any = None
     receive_processed_config_values: bool | None = None
@@ -43,7 +45,7 @@ class ConfigMapping(ByReference):
 
 
 @dataclass(frozen=True, eq=False)
-class Fixed(ByReference):
+class Fixed:
     """A config function that returns a fixed value."""
 
     value: Any

@@ -77,6 +77,9 @@ class MetadataValue(kinds.MetadataKind):
             state = restored.__dict__
         self.__dict__.update(state)
 
+    def __first_form__(self) -> tuple[type, dict[str, Any]]:
+        return MetadataValue, {"kind": self.kind, "value": self.plain}
+
     @staticmethod
     def text(text: str | None) -> TextMetadataValue:
         """Plain text."""

@@ -13,10 +13,10 @@ from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.config_parameter import checked_schema
 from rayexec.definitions.decorated import named_like
-from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.types import is_subclass
+from rayexec.direct_calls import direct_calls
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
@@ -98,7 +98,7 @@ class ResourceDefinition(ByReference):
         checked_schema(self.config_schema, label)
 
     @property
-    def fn(self) -> Callable[..., Any]:  # type: ignore[override]
+    def fn(self) -> Callable[..., Any]:
         """The function that opens the resource."""
         return self.resource_fn
 

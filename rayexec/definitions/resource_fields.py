@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import pydantic
 
-from rayexec.definitions.config_models import Config, EnvVar, holds_environment, is_plain
+from rayexec.definitions.config_models import Config
+from rayexec.definitions.environment_values import EnvVar, holds_environment, is_plain
 from rayexec.definitions.resource import ResourceClass, ResourceDefinition
 from rayexec.definitions.types import is_subclass
 

@@ -56,6 +56,13 @@ class Event:
         for field, value in zip(fields(self), [*state, *defaults[len(state) :]], strict=True):
             object.__setattr__(self, field.name, value)
 
+    def __first_form__(self) -> tuple[type, dict[str, Any]]:
+        form = {field.name: getattr(self, field.name) for field in fields(self)}
+        later = {field.name: field.default for field in fields(self)[5:]}
+        return Event, {
+            name: value for name, value in form.items() if name not in later or value != later[name]
+        }
+
     @property
     def event_type_value(self) -> str:
         """Value of the type, as Dagster has it: ``PIPELINE_SUCCESS`` for ``RUN_SUCCESS``."""

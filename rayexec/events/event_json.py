@@ -74,7 +74,8 @@ def _of_run(data: EngineEventData | JobFailureData) -> dict[str, Any]:
         return {"data": {"failed_steps": list(data.failed_steps)}}
     if data.error is not None:
         return {"error": _error(data.error)}
-    return {"data": dict(data.metadata)} if isinstance(data, EngineEventData) else {}
+    metadata = data.metadata if isinstance(data, EngineEventData) else {}
+    return {"data": dict(metadata)} if metadata else {}
 
 
 def _statement(event: Any) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from rayexec.definitions.config_models import ORIGINS
+from rayexec.definitions.environment_values import ORIGINS
 from rayexec.former_names import stable_name
 
 __all__ = ["digest"]
@@ -226,9 +226,16 @@ class _Digester:
         return _row(b"M", [struct.pack("<Q", len(value)), *parts])
 
     def _of_fields(self, value: Any, kind: type) -> bytes | None:
-        """Return the part of a dataclass or a pydantic model, None for anything else."""
+        """Return the part of a dataclass or a pydantic model, None for anything else.
+
+        A class of the package whose form has changed has ``__first_form__``: the class and fields
+        that keys hold since they were first made.
+        """
         fields: dict[str, Any] = {}
         pydantic = sys.modules.get("pydantic")
+        if hasattr(kind, "__first_form__"):
+            kind, fields = value.__first_form__()
+            return _row(b"C", (_name(kind), self._mapping(fields)))
         if pydantic is not None and isinstance(value, pydantic.BaseModel):
             more = {
                 "__pydantic_extra__": value.__pydantic_extra__,

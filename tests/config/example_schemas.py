@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Optional
 import pydantic
 import pytest
 
-from rayexec.definitions.config_models import Config, EnvVar, PermissiveConfig
+from rayexec.definitions.config_models import Config, PermissiveConfig
+from rayexec.definitions.environment_values import EnvVar
 from rayexec.definitions.schemas.config_types import Enum, Field, Noneable, Selector
 
 

@@ -25,7 +25,7 @@ from example_schemas import (
     unread,
 )
 
-from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.environment_values import EnvVar
 from rayexec.definitions.schemas.config_types import (
     BoolSource,
     Field,

@@ -168,7 +168,7 @@ class Odd(IOManager):
 
 
 def test_what_handle_output_may_return(execute: Any) -> None:
-    @job(resource_defs={"files": None})
+    @job(resource_defs={"files": Odd("metadata")})
     def odd() -> None:
         pair()
 

@@ -35,10 +35,10 @@ def quick() -> int:
     return 1
 
 
-def flaky(times: int, **options: Any) -> Any:
+def flaky(times: int, name: str = "flaky", **options: Any) -> Any:
     """Return an op that fails so many times before it succeeds."""
 
-    @op(name="flaky", **options)
+    @op(name=name, **options)
     def fails_first(context: Any) -> int:
         if context.retry_number < times:
             raise ValueError(f"attempt {context.retry_number}")
@@ -133,7 +133,7 @@ RETRIED = "STEP_UP_FOR_RETRY"
 
 def test_which_policy_wins(execute: Any) -> None:
     bare = flaky(99)
-    own = flaky(99, retry_policy=RetryPolicy(max_retries=2))
+    own = flaky(99, "flaky_too", retry_policy=RetryPolicy(max_retries=2))
 
     @graph
     def inner() -> None:

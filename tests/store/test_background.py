@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from rayexec import StoreError, job, op
+from rayexec import In, Nothing, StoreError, job, op
 from rayexec.events import Attempt, RunStatus, Successes
 from rayexec.execute import Observer
 from rayexec.store import CancelRequest, DirectoryRunStore, MemoryRunStore, RunRecord, background
@@ -153,8 +153,8 @@ def test_an_error_of_a_late_write_ends_the_run_as_an_early_one_does() -> None:
         fails.set()
         time.sleep(0.3)
 
-    @op
-    def late(start: None) -> None:
+    @op(ins={"start": In(Nothing)})
+    def late() -> None:
         ran.append(1)
 
     @job

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pydantic
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from rayexec.definitions.config_models import EnvVar, holds_environment
+from rayexec.definitions.environment_values import EnvVar, holds_environment
 from rayexec.definitions.schemas.config_types import (
     MISSING,
     Anything,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pydantic
 
-from rayexec.definitions.config_models import EnvVar
+from rayexec.definitions.environment_values import EnvVar
 from rayexec.definitions.schemas.config_types import (
     MISSING,
     ConfigType,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pydantic
 
-from rayexec.definitions.config_models import MASKED, EnvVar
+from rayexec.definitions.environment_values import MASKED, EnvVar
 from rayexec.definitions.schemas.config_types import (
     MISSING,
     Array,

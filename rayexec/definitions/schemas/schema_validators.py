@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema, SchemaValidator
 from pydantic_core import core_schema as core
 
 from rayexec.definitions.config_fields import arm_of, tags_of
-from rayexec.definitions.config_models import Config, note_origins
+from rayexec.definitions.environment_values import MaskingModel, note_origins
 from rayexec.definitions.schemas.config_types import (
     MISSING,
     Anything,
@@ -309,7 +309,8 @@ def _model(config_type: Model, value: object) -> pydantic.BaseModel:
             name: origin_of_value(given)
             for name, given in read.items()
             # A Config in a field has noted its own.
-            if holds_env(given, dicts=True) and not isinstance(getattr(result, name, None), Config)
+            if holds_env(given, dicts=True)
+            and not isinstance(getattr(result, name, None), MaskingModel)
         },
     )
     return result

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pydantic
 
 from rayexec.definitions.config_fields import config_dict
-from rayexec.definitions.config_models import MASKED
+from rayexec.definitions.environment_values import MASKED
 from rayexec.definitions.schemas.config_types import (
     Array,
     ConfigType,
