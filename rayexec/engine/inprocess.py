@@ -27,7 +27,7 @@ from rayexec.events import (
     StepFailureData,
 )
 from rayexec.former_names import load_stored
-from rayexec.names import mapping_keys, node_path, output_name
+from rayexec.names import node_path
 from rayexec.placement.choice import driver_placement
 from rayexec.run.previous_run import StoredValue, ValueWriter
 from rayexec.run.spec import Batch, RunSpec, gather_inputs
@@ -242,10 +242,6 @@ class InProcessEngine(Engine):
         """Drop some outputs of a step."""
         for name in names:
             self._values.get(step, _NO_OUTPUTS).pop(name, None)
-            if self.originals:
-                keys = mapping_keys(name)
-                kept = self.originals.get(self._spec.plan.steps[step].key, {})
-                kept.pop((output_name(name), keys[0] if keys else None), None)
 
     def restore(self, step: int, values: Mapping[str, StoredValue]) -> None:
         """Adopt values of an earlier run as a step's outputs; each use loads them anew."""

@@ -79,13 +79,6 @@ def test_what_an_earlier_attempt_yielded_is_void() -> None:
     assert counting.execute_in_process().output_for_node("counts") == 2
 
 
-def test_outputs_that_are_let_go_are_not_remembered() -> None:
-    result = storing.execute_in_process({"execution": {"config": {"keep_outputs": "leaves"}}})
-    assert result.output_for_node("inner.second") == "loaded"
-    with pytest.raises(InvariantError, match="not available"):
-        result.output_for_node("inner.first")
-
-
 def test_other_results_load_through_the_manager() -> None:
     result = storing.execute({"execution": {"config": {"in_process": {}}}})
     assert result.output_for_node("inner.first") == "loaded"
