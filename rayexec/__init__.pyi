@@ -48,7 +48,7 @@ from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
 from rayexec.definitions.hooks import event_list_hook as event_list_hook
 from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
-from rayexec.definitions.invocation import PendingInvocation as PendingInvocation
+from rayexec.definitions.invocation import PendingNodeInvocation as PendingNodeInvocation
 from rayexec.definitions.io_contexts import InputContext as InputContext
 from rayexec.definitions.io_contexts import OutputContext as OutputContext
 from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
@@ -307,7 +307,6 @@ DagsterConfigMappingFunctionError = ConfigMappingError
 DagsterTypeLoaderContext = OpExecutionContext
 GraphDefinition = Graph
 JobDefinition = Job
-PendingNodeInvocation = PendingInvocation
 DagsterInvalidConfigDefinitionError = DefinitionError
 DagsterUnmetExecutorRequirementsError = EngineError
 TypeCheckContext = OpExecutionContext

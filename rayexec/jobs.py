@@ -10,7 +10,7 @@ from rayexec.definitions.dependencies import Dependency, InputMapping, OutputMap
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.graph import GraphDefinition, compose, graph_config
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
-from rayexec.definitions.invocation import PendingInvocation
+from rayexec.definitions.invocation import PendingNodeInvocation
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
@@ -210,7 +210,7 @@ class Graph(GraphDefinition):
         return self.to_job(resource_defs=resources).execute_in_process(run_config, **options)
 
 
-class CalledGraph(PendingInvocation, Hooked):
+class CalledGraph(PendingNodeInvocation, Hooked):
     """A graph with an alias, tags, hooks or a retry policy, for a call or as a job of its own."""
 
     definition: Graph

@@ -11,10 +11,9 @@ from rayexec.definitions.code import ByReference
 from rayexec.definitions.compute_functions import function_of, parameters_of
 from rayexec.definitions.concurrency import Pool, pool_of
 from rayexec.definitions.config_parameter import checked_schema, schema_of_parameter
-from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.fresh_data import ReadOnlyDict
 from rayexec.definitions.handles import Level
-from rayexec.definitions.invocation import Invocable, PendingInvocation
+from rayexec.definitions.invocation import Invocable, PendingNodeInvocation
 from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.named_ports import (
     InputDefinition,
@@ -32,6 +31,7 @@ from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.time_limits import as_time_limit
 from rayexec.definitions.types import annotations_of
 from rayexec.definitions.versions import check_version
+from rayexec.direct_calls import direct_calls
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name
 
@@ -176,7 +176,7 @@ class OpDefinition(ByReference, Invocable):
         )
 
     def call_directly(
-        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, pending: PendingNodeInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         """Run the function on plain values, as in a unit test."""
         return direct_calls().call_op(pending, args, kwargs)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.config_parameter import checked_schema
-from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.types import is_subclass
+from rayexec.direct_calls import direct_calls
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
