@@ -166,6 +166,7 @@ def expand_attempt(
         ]:
             message = f'Loaded input "{name}" of step "{key}".'
             yield made(EventType.LOADED_INPUT, message, start, loaded)
+    for name in names:
         message = f'Got input "{name}" of step "{key}".'
         if name in wrong_input:
             message = f'Got input "{name}" of step "{key}", which failed its type check.'

@@ -41,6 +41,11 @@ def same(value: Any) -> Any:
 
 
 @op
+def both(left: Any, right: Any) -> Any:
+    return left, right
+
+
+@op
 def boom() -> None:
     raise ValueError("bad")
 
@@ -110,6 +115,10 @@ EVENTS: dict[str, tuple[Any, dict[str, list[str]]]] = {
             "one": ["STEP_START", *STEP],
             "same": ["STEP_START", "LOADED_INPUT", "STEP_INPUT", *STEP],
         },
+    ),
+    "two inputs": (
+        lambda: both(one(), same(one.alias("other")())),
+        {"both": ["STEP_START", *["LOADED_INPUT"] * 2, *["STEP_INPUT"] * 2, *STEP]},
     ),
     "failure": (lambda: same(boom()), {"boom": ["STEP_START", "STEP_FAILURE"], "same": []}),
     "retry": (flaky, {"flaky": ["STEP_START", "STEP_UP_FOR_RETRY", "STEP_RESTARTED", *STEP]}),
