@@ -243,7 +243,6 @@ def test_stores_of_instances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert not os.path.exists(directory)
 
 
-
 def test_what_belongs_to_assets_and_partitions_says_so(instance: DagsterInstance) -> None:
     names = {
         "all_asset_keys": "assets",
