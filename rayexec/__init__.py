@@ -11,9 +11,8 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from rayexec import direct_calls as _direct_calls
 from rayexec._version import __version__ as __version__
-from rayexec.definitions import direct_calls as _direct_calls
-from rayexec.definitions import model_schemas as _model_schemas
 
 _LISTED = re.compile(
     r"^from (?P<module>\S+) import (?:\(\s+)?(?P<name>\w+) as |^(?P<alias>\w+) = (?P<own>\w+)$",
@@ -69,10 +68,8 @@ def __dir__() -> list[str]:
     return [*__getattr__("__all__"), "__version__"]
 
 
-# Definitions know nothing of the package that calls them outside of graphs, and Config classes
-# nothing of the one that makes schemas of them.
+# Definitions know nothing of the package that calls them outside of graphs.
 _direct_calls.set_loader(lambda: import_module("rayexec.direct"))
-_model_schemas.set_schema_loader(lambda: import_module("rayexec.definitions.schemas.model_fields"))
 
 
 class _PrivatePaths:

@@ -22,8 +22,10 @@ from rayexec.definitions.configurable_resource import (
     ConfigurableResourceFactory as ConfigurableResourceFactory,
 )
 from rayexec.definitions.configured import configured as configured
+from rayexec.definitions.console_loggers import JsonLogFormatter as JsonLogFormatter
 from rayexec.definitions.console_loggers import colored_console_logger as colored_console_logger
 from rayexec.definitions.console_loggers import default_loggers as default_loggers
+from rayexec.definitions.console_loggers import default_system_loggers as default_system_loggers
 from rayexec.definitions.console_loggers import json_console_logger as json_console_logger
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
@@ -46,7 +48,7 @@ from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
 from rayexec.definitions.hooks import event_list_hook as event_list_hook
 from rayexec.definitions.hooks import failure_hook as failure_hook
 from rayexec.definitions.hooks import success_hook as success_hook
-from rayexec.definitions.invocation import PendingInvocation as PendingInvocation
+from rayexec.definitions.invocation import PendingNodeInvocation as PendingNodeInvocation
 from rayexec.definitions.io_contexts import InputContext as InputContext
 from rayexec.definitions.io_contexts import OutputContext as OutputContext
 from rayexec.definitions.io_manager import ConfigurableIOManager as ConfigurableIOManager
@@ -91,6 +93,7 @@ from rayexec.definitions.metadata import TimestampMetadataValue as TimestampMeta
 from rayexec.definitions.metadata import UrlMetadataValue as UrlMetadataValue
 from rayexec.definitions.op import OpDefinition as OpDefinition
 from rayexec.definitions.op import op as op
+from rayexec.definitions.plain_metadata import MetadataEntry as MetadataEntry
 from rayexec.definitions.ports import DynamicOut as DynamicOut
 from rayexec.definitions.ports import DynamicOutput as DynamicOutput
 from rayexec.definitions.ports import GraphIn as GraphIn
@@ -119,6 +122,7 @@ from rayexec.definitions.schemas.config_types import EnumValue as EnumValue
 from rayexec.definitions.schemas.config_types import IntSource as IntSource
 from rayexec.definitions.schemas.config_types import StringSource as StringSource
 from rayexec.definitions.schemas.declarations import Array as Array
+from rayexec.definitions.schemas.declarations import ConfigSchema as ConfigSchema
 from rayexec.definitions.schemas.declarations import Enum as Enum
 from rayexec.definitions.schemas.declarations import Field as Field
 from rayexec.definitions.schemas.declarations import Map as Map
@@ -127,6 +131,7 @@ from rayexec.definitions.schemas.declarations import Permissive as Permissive
 from rayexec.definitions.schemas.declarations import ScalarUnion as ScalarUnion
 from rayexec.definitions.schemas.declarations import Selector as Selector
 from rayexec.definitions.schemas.declarations import Shape as Shape
+from rayexec.definitions.surroundings import StepLog as StepLog
 from rayexec.definitions.table_schema import TableColumn as TableColumn
 from rayexec.definitions.table_schema import TableColumnConstraints as TableColumnConstraints
 from rayexec.definitions.table_schema import TableColumnDep as TableColumnDep
@@ -163,6 +168,7 @@ from rayexec.definitions.warning_names import BetaWarning as BetaWarning
 from rayexec.definitions.warning_names import ConfigArgumentWarning as ConfigArgumentWarning
 from rayexec.definitions.warning_names import PreviewWarning as PreviewWarning
 from rayexec.definitions.warning_names import SupersessionWarning as SupersessionWarning
+from rayexec.definitions.warning_names import deprecation_warning as deprecation_warning
 from rayexec.direct.built_contexts import build_hook_context as build_hook_context
 from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
 from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
@@ -249,6 +255,7 @@ from rayexec.job_sets.reconstructable_jobs import (
 )
 from rayexec.job_sets.reconstructable_jobs import reconstructable as reconstructable
 from rayexec.job_sets.repository_decorator import repository as repository
+from rayexec.job_sets.repository_definition import RepositoryData as RepositoryData
 from rayexec.job_sets.repository_definition import RepositoryDefinition as RepositoryDefinition
 from rayexec.jobs import Graph as Graph
 from rayexec.jobs import Job as Job
@@ -295,6 +302,7 @@ DagsterExecutionLoadInputError = InputError
 DagsterExecutionHandleOutputError = OutputStorageError
 DagsterEventLogInvalidForRun = StoreError
 DagsterError = RayexecError
+DagsterLogManager = StepLog
 DagsterConfigMappingFunctionError = ConfigMappingError
 DagsterTypeLoaderContext = OpExecutionContext
 GraphDefinition = Graph
@@ -343,9 +351,7 @@ class ComponentFormConfig(Any): ...
 class ComponentLoadContext(Any): ...
 class ComponentTree(Any): ...
 class ComponentTypeSpec(Any): ...
-class ConfigSchema(Any): ...
 class DagsterLibraryRegistry(Any): ...
-class DagsterLogManager(Any): ...
 class DailyPartitionsDefinition(Any): ...
 class DataProvenance(Any): ...
 class DataVersion(Any): ...
@@ -369,12 +375,10 @@ class IdentityPartitionMapping(Any): ...
 class InitExecutorContext(Any): ...
 class Injected(Any): ...
 class JobSelector(Any): ...
-class JsonLogFormatter(Any): ...
 class LastPartitionMapping(Any): ...
 class LegacyFreshnessPolicy(Any): ...
 class LocalFileCodeReference(Any): ...
 class MaterializeResult(Any): ...
-class MetadataEntry(Any): ...
 class MigrateIOStorageResult(Any): ...
 class Model(Any): ...
 class MonthlyPartitionsDefinition(Any): ...
@@ -410,7 +414,6 @@ class PipesTempFileContextInjector(Any): ...
 class PipesTempFileMessageReader(Any): ...
 class PythonScriptComponent(Any): ...
 class QueuedRunCoordinator(Any): ...
-class RepositoryData(Any): ...
 class RepositorySelector(Any): ...
 class ResolutionContext(Any): ...
 class Resolvable(Any): ...
@@ -475,9 +478,7 @@ component_defs: Any
 component_instance: Any
 components: Any
 daily_partitioned_config: Any
-default_system_loggers: Any
 define_asset_job: Any
-deprecation_warning: Any
 deserialize_value: Any
 dynamic_partitioned_config: Any
 evaluate_automation_conditions: Any

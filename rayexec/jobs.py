@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
+from rayexec.definitions.decorated import named_like
 from rayexec.definitions.dependencies import Dependency, InputMapping, OutputMapping
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.graph import GraphDefinition, compose, graph_config
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
-from rayexec.definitions.invocation import PendingInvocation
+from rayexec.definitions.invocation import PendingNodeInvocation
 from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
@@ -210,7 +211,7 @@ class Graph(GraphDefinition):
         return self.to_job(resource_defs=resources).execute_in_process(run_config, **options)
 
 
-class CalledGraph(PendingInvocation, Hooked):
+class CalledGraph(PendingNodeInvocation, Hooked):
     """A graph with an alias, tags, hooks or a retry policy, for a call or as a job of its own."""
 
     definition: Graph
@@ -276,7 +277,7 @@ def graph(
 
     def decorate(fn: Callable[..., Any]) -> Graph:
         label = check_name(name or getattr(fn, "__name__", None), "a graph")
-        return compose(
+        made = compose(
             Graph,
             fn,
             kind="graph",
@@ -287,6 +288,7 @@ def graph(
             tags=tags,
             config=config,
         )
+        return named_like(made, fn)
 
     return decorate if fn is None else decorate(fn)
 
@@ -334,7 +336,7 @@ def job(
 
     def decorate(fn: Callable[..., Any]) -> Job:
         label = check_name(name or getattr(fn, "__name__", None), "a job")
-        return to_job(
+        made = to_job(
             compose(Graph, fn, kind="job", name=label, description=description),
             config=config,
             tags=tags,
@@ -349,6 +351,7 @@ def job(
             owners=owners,
             partitions_def=partitions_def,
         )
+        return named_like(made, fn)
 
     return decorate if fn is None else decorate(fn)
 

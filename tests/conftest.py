@@ -117,6 +117,23 @@ def execute(request: pytest.FixtureRequest) -> Execute:
     return _on_ray
 
 
+def _in_process_and_load(job: JobDefinition, run_config: Any = None, **options: Any) -> RunResult:
+    config = {**(run_config or {}), "execution": {"config": {"in_process": {}}}}
+    return job.execute(config, raise_on_error=False, **options)
+
+
+@pytest.fixture(params=["in_process", "ray"])
+def execute_and_load(request: pytest.FixtureRequest) -> Execute:
+    """Run a job like ``execute``, with a result whose outputs IO managers load.
+
+    That of ``execute_in_process`` remembers the objects.
+    """
+    if request.param == "in_process":
+        return _in_process_and_load
+    request.getfixturevalue("ray_session")
+    return _on_ray
+
+
 @pytest.fixture
 def is_ray(request: pytest.FixtureRequest) -> bool:
     """Whether the test runs on Ray, for the few things in which engines differ."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from rayexec.errors import LoadError
+from rayexec.errors import InvariantError, LoadError
 
 __all__ = [
     "config_from_files",
@@ -21,20 +21,25 @@ __all__ = [
     "read_yaml",
 ]
 
+
+class ConfigFileError(LoadError, InvariantError):
+    """A file or text of run config is missing, or is not the YAML of a mapping."""
+
+
 _FORM = "run config is a mapping with keys such as ops and resources"
 
 
 def config_from_files(config_files: Sequence[str]) -> dict[str, Any]:
     """Return the merged run config of YAML files; a later file wins.
 
-    A name may be a pattern such as ``conf/*.yaml``. Raises LoadError, with the position, for a
-    missing or malformed file.
+    A name may be a pattern such as ``conf/*.yaml``. Raises ConfigFileError, with the position, for
+    a missing or malformed file.
     """
     return read_run_config(config_files) or {}
 
 
 def config_from_yaml_strings(yaml_strings: Sequence[str]) -> dict[str, Any]:
-    """Return the merged run config of YAML texts; a later one wins. Raises LoadError."""
+    """Return the merged run config of YAML texts; a later one wins. Raises ConfigFileError."""
     merged: dict[str, Any] = {}
     for position, text in enumerate(yaml_strings, 1):
         merged = deep_merge(merged, _parse(text, f"YAML string {position}", _FORM))
@@ -44,21 +49,21 @@ def config_from_yaml_strings(yaml_strings: Sequence[str]) -> dict[str, Any]:
 def config_from_pkg_resources(pkg_resource_defs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Return the merged run config of YAML files in packages: pairs of package and path in it.
 
-    Raises LoadError for a package or a file that is not there, and for a malformed file.
+    Raises ConfigFileError for a package or a file that is not there, and for a malformed file.
     """
     texts = []
     for package, path in pkg_resource_defs:
         try:
             texts.append(resources.files(package).joinpath(path).read_text("utf-8"))
         except (ImportError, OSError, UnicodeDecodeError) as error:
-            raise LoadError(f"cannot read {path} in package {package}: {error}") from None
+            raise ConfigFileError(f"cannot read {path} in package {package}: {error}") from None
     return config_from_yaml_strings(texts)
 
 
 def read_run_config(patterns: Sequence[str]) -> dict[str, Any] | None:
     """Return the merged run config of files, given by names or patterns; None without any.
 
-    A later file wins. Raises LoadError, with the position, for a missing or malformed file.
+    A later file wins. Raises ConfigFileError, with the position, for a missing or malformed file.
     """
     if not patterns:
         return None
@@ -75,7 +80,7 @@ def read_run_config(patterns: Sequence[str]) -> dict[str, Any] | None:
 def _files(pattern: str) -> list[str]:
     if os.path.exists(pattern):
         if os.path.isdir(pattern):
-            raise LoadError(
+            raise ConfigFileError(
                 f"{pattern} is a directory; to read the config files in it, write -c "
                 f"'{pattern}/*.yaml'."
             )
@@ -83,7 +88,7 @@ def _files(pattern: str) -> list[str]:
     paths = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
     if not paths:
         is_pattern = glob.has_magic(pattern)
-        raise LoadError(
+        raise ConfigFileError(
             f"no config file matches {pattern}"
             if is_pattern
             else f"there is no config file {pattern}"
@@ -107,16 +112,16 @@ def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, An
 def read_yaml(path: str, form: str) -> dict[str, Any]:
     """Return the mapping in a YAML file, empty for an empty file.
 
-    Raises LoadError, with the position, for a malformed file. For other content than a mapping the
-    error says ``form``, the expected content.
+    Raises ConfigFileError, with the position, for a malformed file. For other content than a
+    mapping the error says ``form``, the expected content.
     """
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
     except OSError as error:
-        raise LoadError(f"cannot read config file {path}: {error.strerror}.") from None
+        raise ConfigFileError(f"cannot read config file {path}: {error.strerror}.") from None
     except UnicodeDecodeError as error:
-        raise LoadError(
+        raise ConfigFileError(
             f"config file {path} is not UTF-8 text: {error.reason} at byte {error.start}."
         ) from None
     return _parse(text, f"config file {path}", form)
@@ -127,14 +132,14 @@ def _parse(text: str, where: str, form: str) -> dict[str, Any]:
     try:
         document = yaml.load(text, _Loader)  # a SafeLoader
     except yaml.MarkedYAMLError as error:
-        raise LoadError(_describe(where, text, error)) from None
+        raise ConfigFileError(_describe(where, text, error)) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # PyYAML raises ValueError for impossible dates, RecursionError for endless nesting.
-        raise LoadError(f"{where} is not valid YAML: {error}") from None
+        raise ConfigFileError(f"{where} is not valid YAML: {error}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise LoadError(f"{where} holds a {type(document).__name__}; {form}.")
+        raise ConfigFileError(f"{where} holds a {type(document).__name__}; {form}.")
     return document
 
 

@@ -21,7 +21,7 @@ from rayexec.definitions.invocation import (
     CURRENT_BODY,
     Invocable,
     Invocation,
-    PendingInvocation,
+    PendingNodeInvocation,
 )
 from rayexec.errors import DefinitionError, InvocationError
 from rayexec.names import nearest
@@ -38,7 +38,7 @@ class Composition:
         self._definitions: dict[str, Invocable] = {}
         self._graph_inputs_used: set[str] = set()
         # By name of node: what was made for a call, and is not called so far.
-        self._uncalled: dict[str, PendingInvocation] = {}
+        self._uncalled: dict[str, PendingNodeInvocation] = {}
         self._counts: dict[str, int] = {}
         # The deepest level among the inputs of the node in the making.
         self._deepest: Level = ()
@@ -61,11 +61,11 @@ class Composition:
         return self._graph_inputs_used
 
     @property
-    def uncalled(self) -> Iterable[PendingInvocation]:
+    def uncalled(self) -> Iterable[PendingNodeInvocation]:
         """Definitions under an alias, with tags, hooks or a retry policy that nothing calls."""
         return self._uncalled.values()
 
-    def expect_call(self, pending: PendingInvocation, earlier: PendingInvocation) -> None:
+    def expect_call(self, pending: PendingNodeInvocation, earlier: PendingNodeInvocation) -> None:
         """Note that the body made ``pending`` of an ``earlier`` one for a call."""
         if self._uncalled.get(earlier.node_name) is earlier:
             del self._uncalled[earlier.node_name]
@@ -212,7 +212,7 @@ class Composition:
             self._level = outside
 
     def invoke(
-        self, pending: PendingInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self, pending: PendingNodeInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         """Record one call and return the handles of its outputs."""
         definition = pending.definition
@@ -239,7 +239,7 @@ class Composition:
             return next(iter(outputs.values()))
         return InvokedOutputs(name, outputs) if outputs else None
 
-    def _name(self, pending: PendingInvocation) -> str:
+    def _name(self, pending: PendingNodeInvocation) -> str:
         definition = pending.definition
         if pending.name is not None:
             if pending.name in self._nodes:
@@ -313,8 +313,8 @@ class Composition:
             raise InvocationError(
                 f"{self._where}: {what} got {value!r}: pick one of them, by name or by unpacking."
             )
-        if isinstance(value, (Invocable, PendingInvocation)):
-            definition = value.definition if isinstance(value, PendingInvocation) else value
+        if isinstance(value, (Invocable, PendingNodeInvocation)):
+            definition = value.definition if isinstance(value, PendingNodeInvocation) else value
             raise InvocationError(
                 f"{self._where}: {what} got {definition.name!r} itself, and not its output: did "
                 f"you forget parentheses? Call it: {definition.name}()."

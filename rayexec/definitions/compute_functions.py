@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rayexec.definitions.op_signature import Parameters
 from rayexec.definitions.ports import In
+from rayexec.errors import InvariantError
 
 __all__ = ["function_of", "parameters_of", "takes_dict"]
 
@@ -15,7 +16,8 @@ __all__ = ["function_of", "parameters_of", "takes_dict"]
 def function_of(compute_fn: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that takes inputs by name, for one of a context and a dict of inputs.
 
-    It is of the same kind: plain, a generator, or asynchronous.
+    It is asynchronous if that is, and a generator otherwise. Steps raise InvariantError for a
+    ``compute_fn`` that returns a value.
     """
     made = _by_name(compute_fn)
     vars(made)["takes_dict"] = True
@@ -28,12 +30,6 @@ def takes_dict(fn: Callable[..., Any]) -> bool:
 
 
 def _by_name(compute_fn: Callable[..., Any]) -> Callable[..., Any]:
-    if inspect.isgeneratorfunction(compute_fn):
-
-        def generates(context: Any, **inputs: Any) -> Any:
-            return (yield from compute_fn(context, inputs))
-
-        return generates
     if inspect.isasyncgenfunction(compute_fn):
 
         async def generates_later(context: Any, **inputs: Any) -> Any:
@@ -48,10 +44,22 @@ def _by_name(compute_fn: Callable[..., Any]) -> Callable[..., Any]:
 
         return returns_later
 
-    def returns(context: Any, **inputs: Any) -> Any:
-        return compute_fn(context, inputs)
+    def generates(context: Any, **inputs: Any) -> Any:
+        yield from _yielded(compute_fn(context, inputs))
 
-    return returns
+    return generates
+
+
+def _yielded(returned: Any) -> Iterable[Any]:
+    """Return the iterator that a compute_fn returned: a generator, or none for no outputs."""
+    if returned is None:
+        return ()
+    if isinstance(returned, Iterator):
+        return returned
+    raise InvariantError(
+        f"The compute_fn returned {type(returned).__name__}, and an OpDefinition's yields its "
+        f"outputs: write `yield Output(value)` in it, or declare the op with @op."
+    )
 
 
 def parameters_of(ins: Mapping[str, In]) -> Parameters:

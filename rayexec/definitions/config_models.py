@@ -20,7 +20,6 @@ from rayexec.definitions.environment_values import (
     holds_environment,
     is_plain,
 )
-from rayexec.definitions.model_schemas import model_schemas
 from rayexec.errors import ConfigError, InvocationError, Problem
 
 __all__ = [
@@ -62,12 +61,16 @@ class Config(MaskingModel):
     @classmethod
     def to_config_schema(cls) -> Any:
         """Return the fields as a schema for ``config_schema=``; its config is a plain dict."""
-        return model_schemas().field_of_model(cls)
+        from rayexec.definitions.schemas.model_fields import field_of_model
+
+        return field_of_model(cls)
 
     @classmethod
     def to_fields_dict(cls) -> dict[str, Any]:
         """Return the fields by key, for a ``config_schema=`` with further keys beside them."""
-        return model_schemas().fields_of_model(cls)
+        from rayexec.definitions.schemas.model_fields import fields_of_model
+
+        return fields_of_model(cls)
 
     def _convert_to_config_dictionary(self) -> dict[str, Any]:
         # Dagster's private name of this; users' code calls it.

@@ -13,7 +13,13 @@ from rayexec.definitions.log_levels import log_level
 from rayexec.definitions.logger import InitLoggerContext, LoggerDefinition, logger
 from rayexec.definitions.schemas.declarations import Field
 
-__all__ = ["colored_console_logger", "default_loggers", "json_console_logger"]
+__all__ = [
+    "JsonLogFormatter",
+    "colored_console_logger",
+    "default_loggers",
+    "default_system_loggers",
+    "json_console_logger",
+]
 
 _CONFIG = {
     "log_level": Field(str, "INFO", description="The lowest level that is shown."),
@@ -50,7 +56,9 @@ class _ColouredFormatter(logging.Formatter):
         return f"\x1b[{colour}m{text}\x1b[0m"
 
 
-class _JsonFormatter(logging.Formatter):
+class JsonLogFormatter(logging.Formatter):
+    """Formats a line as one JSON object, with all that ``logging`` knows of it."""
+
     def format(self, record: logging.LogRecord) -> str:
         shown = {name: value for name, value in vars(record).items() if name != "dagster_event"}
         return json.dumps(shown, default=str)
@@ -72,9 +80,19 @@ def colored_console_logger(context: InitLoggerContext) -> logging.Logger:
 @logger(_CONFIG, description="Writes log lines to the terminal, as JSON.")
 def json_console_logger(context: InitLoggerContext) -> logging.Logger:
     """Write each line to standard error as one JSON object."""
-    return _made(context, _JsonFormatter())
+    return _made(context, JsonLogFormatter())
 
 
 def default_loggers() -> Mapping[str, LoggerDefinition]:
     """Return the loggers that run config can name where a job has none of its own."""
     return {"console": colored_console_logger}
+
+
+def default_system_loggers(
+    instance: object = None,
+) -> list[tuple[LoggerDefinition, dict[str, str]]]:
+    """Return the logger that shows all lines on the terminal, and its config, as a list of pairs.
+
+    ``instance`` has no effect: instances here have no settings of loggers.
+    """
+    return [(colored_console_logger, {"name": "dagster", "log_level": "DEBUG"})]

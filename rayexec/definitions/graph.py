@@ -26,7 +26,7 @@ from rayexec.definitions.handles import (
     NodeOutput,
 )
 from rayexec.definitions.hooks import Hooked
-from rayexec.definitions.invocation import Invocable, Invocation, PendingInvocation
+from rayexec.definitions.invocation import Invocable, Invocation, PendingNodeInvocation
 from rayexec.definitions.mapping import ConfigMapping, Fixed, preset_of
 from rayexec.definitions.named_ports import (
     DynamicOutputDefinition,
@@ -179,7 +179,7 @@ class GraphDefinition(Invocable, Hooked):
         return outputs
 
     def call_directly(
-        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, pending: PendingNodeInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         """Raise MisuseError: a graph runs as a job only."""
         raise MisuseError(

@@ -18,18 +18,18 @@ from rayexec.names import check_name
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["CURRENT_BODY", "Invocable", "Invocation", "PendingInvocation"]
+__all__ = ["CURRENT_BODY", "Invocable", "Invocation", "PendingNodeInvocation"]
 
 
 class InvocationRecorder(Protocol):
     """The body of a graph or job while it runs."""
 
-    def expect_call(self, pending: PendingInvocation, earlier: PendingInvocation) -> None:
+    def expect_call(self, pending: PendingNodeInvocation, earlier: PendingNodeInvocation) -> None:
         """Note that the body made ``pending`` of an ``earlier`` one for a call."""
         ...
 
     def invoke(
-        self, pending: PendingInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self, pending: PendingNodeInvocation, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
         """Record a call and return the handles of its outputs."""
         ...
@@ -58,42 +58,42 @@ class Invocable(PortsByName):
         """Return the outputs in order, each with the dynamic outputs that multiply it."""
         raise NotImplementedError
 
-    def pending(self) -> PendingInvocation:
+    def pending(self) -> PendingNodeInvocation:
         """Return this definition for one call, with nothing of its own yet."""
-        return PendingInvocation(self)
+        return PendingNodeInvocation(self)
 
-    def alias(self, name: str) -> PendingInvocation:
+    def alias(self, name: str) -> PendingNodeInvocation:
         """Return this definition for one call, its node called ``name``."""
         return self.pending().alias(name)
 
-    def tag(self, tags: Mapping[str, Any]) -> PendingInvocation:
+    def tag(self, tags: Mapping[str, Any]) -> PendingNodeInvocation:
         """Return this definition for one call, with ``tags`` added."""
         return self.pending().tag(tags)
 
-    def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> PendingInvocation:
+    def with_hooks(self, hook_defs: Iterable[HookDefinition]) -> PendingNodeInvocation:
         """Return this definition for one call, with ``hook_defs`` added."""
         return self.pending().with_hooks(hook_defs)
 
-    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingInvocation:
+    def with_retry_policy(self, retry_policy: RetryPolicy) -> PendingNodeInvocation:
         """Return this definition for one call, under another retry policy."""
         return self.pending().with_retry_policy(retry_policy)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         body = CURRENT_BODY.get()
-        pending = PendingInvocation(self)
+        pending = PendingNodeInvocation(self)
         if body is None:
             return self.call_directly(pending, args, kwargs)
         return body.invoke(pending, args, kwargs)
 
     def call_directly(
-        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, pending: PendingNodeInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         """Run a call outside of the body of a graph; ``pending`` is this definition."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False)
-class PendingInvocation:
+class PendingNodeInvocation:
     """A definition with an alias, tags, hooks or a retry policy for its next call."""
 
     definition: Invocable

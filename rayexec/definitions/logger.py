@@ -10,9 +10,9 @@ from typing import Any, overload
 
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_parameter import checked_schema
-from rayexec.definitions.direct_calls import direct_calls
 from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.ports import NO_DEFAULT
+from rayexec.direct_calls import direct_calls
 from rayexec.errors import DefinitionError
 
 __all__ = ["InitLoggerContext", "LoggerDefinition", "logger"]

@@ -11,10 +11,10 @@ from rayexec.definitions.code import ByReference
 from rayexec.definitions.compute_functions import function_of, parameters_of
 from rayexec.definitions.concurrency import Pool, pool_of
 from rayexec.definitions.config_parameter import checked_schema, schema_of_parameter
-from rayexec.definitions.direct_calls import direct_calls
+from rayexec.definitions.docstrings import described
 from rayexec.definitions.fresh_data import ReadOnlyDict
 from rayexec.definitions.handles import Level
-from rayexec.definitions.invocation import Invocable, PendingInvocation
+from rayexec.definitions.invocation import Invocable, PendingNodeInvocation
 from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.named_ports import (
     InputDefinition,
@@ -31,7 +31,8 @@ from rayexec.definitions.return_annotation import read_outputs
 from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.time_limits import as_time_limit
 from rayexec.definitions.types import annotations_of
-from rayexec.definitions.versions import check_version
+from rayexec.definitions.versions import check_version, version_of
+from rayexec.direct_calls import direct_calls
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name
 
@@ -117,6 +118,11 @@ class OpDefinition(ByReference, Invocable):
         )
 
     @property
+    def version(self) -> str | None:
+        """The ``code_version``, by the name that it had first."""
+        return self.code_version
+
+    @property
     def __wrapped__(self) -> Callable[..., Any]:
         """The op's function, for ``inspect.signature`` and ``inspect.unwrap``."""
         return self.fn
@@ -134,8 +140,9 @@ class OpDefinition(ByReference, Invocable):
         ]
 
     def input_names(self) -> tuple[str, ...]:
-        """Return the inputs in the order of a call's positional arguments."""
-        return tuple(self.ins)
+        """Return all inputs: parameters in order, then those without a parameter."""
+        named = self.parameters.inputs
+        return (*named, *(name for name in self.ins if name not in named))
 
     def positional_inputs(self) -> tuple[str, ...]:
         """Return the inputs with an order: parameters, and a single one without a parameter."""
@@ -176,7 +183,7 @@ class OpDefinition(ByReference, Invocable):
         )
 
     def call_directly(
-        self, pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+        self, pending: PendingNodeInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         """Run the function on plain values, as in a unit test."""
         return direct_calls().call_op(pending, args, kwargs)
@@ -203,6 +210,7 @@ def op(
     retry_policy: RetryPolicy | None = ...,
     pool: str | Pool | None = ...,
     code_version: str | None = ...,
+    version: str | None = ...,
     ray_options: RayOptions | Mapping[str, Any] | None = ...,
     timeout: float | None = ...,
     rerun_on_loss: bool = ...,
@@ -223,6 +231,7 @@ def op(
     retry_policy: RetryPolicy | None = None,
     pool: str | Pool | None = None,
     code_version: str | None = None,
+    version: str | None = None,
     ray_options: RayOptions | Mapping[str, Any] | None = None,
     timeout: float | None = None,
     rerun_on_loss: bool = True,
@@ -235,7 +244,8 @@ def op(
     Without ``rerun_on_loss`` a step never runs again for lost outputs. ``durable`` outputs are
     stored as soon as they exist; after a crash of the driver a resumed run reads them. With
     ``cache`` a step reuses the outputs of an earlier one with the same op, ``code_version``, config
-    and inputs in the same store. Raises DefinitionError for a contradiction in the declaration.
+    and inputs in the same store. ``version`` is the deprecated spelling of ``code_version``. Raises
+    DefinitionError for a contradiction in the declaration.
     """
 
     def decorate(fn: Callable[..., Any]) -> OpDefinition:
@@ -244,11 +254,13 @@ def op(
         if description is not None and not isinstance(description, str):
             raise DefinitionError(f"{where}: description is a string, got {description!r}.")
         annotations = annotations_of(fn)
-        parameters, inputs = read_signature(fn, where, ins, annotations)
+        descriptions = described(getattr(fn, "__doc__", None))
+        parameters, inputs = read_signature(fn, where, ins, annotations, descriptions.inputs)
         _check_settings(where, retry_policy, timeout)
         keys = _resource_keys(where, required_resource_keys, parameters)
-        check_version(code_version, where, cache=cache)
-        outputs = read_outputs(where, out, fn, annotations)
+        stated = version_of(code_version, version, where)
+        check_version(stated, where, cache=cache)
+        outputs = read_outputs(where, out, fn, annotations, descriptions.output)
         all_tags = normalize_tags(tags, where)
         priority(all_tags, where)
         return OpDefinition(
@@ -264,7 +276,7 @@ def op(
             tags=all_tags,
             retry_policy=retry_policy,
             pool=pool,
-            code_version=code_version,
+            code_version=stated,
             ray_options=_requested(where, ray_options),
             timeout=None if timeout is None else as_time_limit(timeout),
             rerun_on_loss=rerun_on_loss,

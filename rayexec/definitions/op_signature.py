@@ -45,11 +45,16 @@ class Signature(NamedTuple):
 
 
 def read_signature(
-    fn: Callable[..., Any], where: str, ins: Mapping[str, In] | None, annotations: dict[str, Any]
+    fn: Callable[..., Any],
+    where: str,
+    ins: Mapping[str, In] | None,
+    annotations: dict[str, Any],
+    descriptions: Mapping[str, str],
 ) -> Signature:
     """Return the parameters and inputs of ``fn``; ``ins`` are the declarations of inputs.
 
-    Raises DefinitionError, with ``where`` in its message, if they contradict each other.
+    Declared inputs come first, by name; ``descriptions`` are those of the docstring. Raises
+    DefinitionError, with ``where`` in its message, if they contradict each other.
     """
     if ins is not None and not isinstance(ins, Mapping):
         raise DefinitionError(
@@ -114,8 +119,11 @@ def read_signature(
         inputs[check_name(name, f"an input of {where}", allowed="config")] = _input(
             name, declaration, Any, NO_DEFAULT, where
         )
+    order = [*sorted(ins or ()), *(name for name in named if name not in (ins or ()))]
     parameters = Parameters(context, config, tuple(resources), named, catches_all, asset_context)
-    return Signature(parameters, inputs)
+    return Signature(
+        parameters, {name: _described(inputs[name], descriptions.get(name)) for name in order}
+    )
 
 
 def wrong_context(op_name: str, annotation: str) -> DefinitionError:
@@ -157,6 +165,12 @@ def _check_is_in(where: str, name: str, declared: Any) -> None:
             f"{where}: ins[{name!r}] must be an In, got "
             f"{declared.__name__ if isinstance(declared, type) else type(declared).__name__}."
         )
+
+
+def _described(declared: In, description: str | None) -> In:
+    if description is None or declared.description is not None:
+        return declared
+    return replace(declared, description=description)
 
 
 def _input(name: str, declared: In, annotation: Any, default: Any, where: str) -> In:

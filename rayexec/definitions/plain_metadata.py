@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from rayexec.definitions.asset_key import AssetKey
 from rayexec.definitions.metadata import (
@@ -23,7 +23,7 @@ from rayexec.definitions.metadata import (
 from rayexec.definitions.table_schema import TableColumnLineage, TableSchema
 from rayexec.errors import DefinitionError
 
-__all__ = ["normalize_metadata"]
+__all__ = ["MetadataEntry", "normalize_metadata"]
 
 # The kinds of plain values; a bool is an int too, so it comes first.
 _KIND_OF_TYPE: tuple[tuple[Any, Callable[[Any], MetadataValue]], ...] = (
@@ -61,3 +61,33 @@ def _wrap(key: str, value: Any) -> MetadataValue:
         f"metadata {key!r} holds a {type(value).__name__}: wrap it with one of MetadataValue's "
         f"kinds, or give text, a number, a path, or JSON-able data."
     )
+
+
+class _Entry(NamedTuple):
+    label: str
+    description: str | None
+    entry_data: MetadataValue
+
+
+class MetadataEntry(_Entry):
+    """A label and a value of metadata, for old files; ops and outputs take ``metadata={…}``.
+
+    Raises DefinitionError for a value without a kind.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        label: str,
+        description: str | None = None,
+        entry_data: Any = None,
+        value: Any = None,
+    ) -> MetadataEntry:
+        given = entry_data if value is None else value
+        return super().__new__(cls, label, description, normalize_metadata({label: given})[label])
+
+    @property
+    def value(self) -> MetadataValue:
+        """The value, with its kind."""
+        return self.entry_data

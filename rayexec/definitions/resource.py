@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.config_parameter import checked_schema
-from rayexec.definitions.direct_calls import direct_calls
+from rayexec.definitions.decorated import named_like
 from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.types import is_subclass
+from rayexec.direct_calls import direct_calls
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
@@ -359,14 +360,3 @@ def check_one_argument(fn: Callable[..., Any], decorator: str) -> None:
             f"parameters {', '.join(required)} need defaults; other resources come by "
             "required_resource_keys."
         )
-
-
-def named_like(definition: Definition, fn: Callable[..., Any]) -> Definition:
-    """Return ``definition`` itself, now with the name and docstring of its function."""
-    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-        if hasattr(fn, name):
-            object.__setattr__(definition, name, getattr(fn, name))
-    return definition
-
-
-Definition = TypeVar("Definition", bound=ResourceDefinition)

@@ -60,21 +60,27 @@ def _awaits_run(nested: ResourceDefinition) -> bool:
 
 def _check_requirements(resources: Mapping[str, ResourceDefinition], where: str) -> None:
     done: set[str] = set()
-
-    def visit(key: str, above: tuple[str, ...]) -> None:
-        if key in above:
-            circle = " -> ".join((*above[above.index(key) :], key))
-            raise InvariantError(f"{where}: resources require each other in a circle: {circle}.")
-        if key in done:
-            return
-        for required in sorted(resources[key].required_resource_keys):
-            if required not in resources:
-                raise InvariantError(
-                    f"{where}: resource {key!r} requires resource {required!r}, which is not "
-                    f"there: add it to resource_defs.{nearest(required, resources)}"
-                )
-            visit(required, (*above, key))
-        done.add(key)
-
     for key in resources:
-        visit(key, ())
+        _check_below(key, (), done, resources, where)
+
+
+def _check_below(
+    key: str,
+    above: tuple[str, ...],
+    done: set[str],
+    resources: Mapping[str, ResourceDefinition],
+    where: str,
+) -> None:
+    if key in above:
+        circle = " -> ".join((*above[above.index(key) :], key))
+        raise InvariantError(f"{where}: resources require each other in a circle: {circle}.")
+    if key in done:
+        return
+    for required in sorted(resources[key].required_resource_keys):
+        if required not in resources:
+            raise InvariantError(
+                f"{where}: resource {key!r} requires resource {required!r}, which is not "
+                f"there: add it to resource_defs.{nearest(required, resources)}"
+            )
+        _check_below(required, (*above, key), done, resources, where)
+    done.add(key)

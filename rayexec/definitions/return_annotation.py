@@ -38,11 +38,13 @@ def read_outputs(
     out: Out | Mapping[str, Out] | None,
     fn: Callable[..., Any],
     annotations: Mapping[str, Any],
+    description: str | None,
 ) -> DeclaredOutputs:
     """Return the outputs of ``fn`` by name, with their types from its annotations.
 
-    Raises DefinitionError, with ``where`` in its message, for a malformed declaration, and its
-    subclass OutputAnnotationError for an annotation that does not fit the declared outputs.
+    ``description`` is that of a single output in the docstring. Raises DefinitionError, with
+    ``where`` in its message, for a malformed declaration, and its subclass OutputAnnotationError
+    for an annotation that does not fit the declared outputs.
     """
     returns = annotations.get("return", Any)
     if _is_generator(fn, returns):  # it yields Outputs, and its annotation tells nothing of them
@@ -64,6 +66,11 @@ def read_outputs(
         check_name(name, f"an output of {where}"): _typed(where, name, each, by_name[name])
         for name, each in out.items()
     }
+    if len(outs) == 1 and description is not None:
+        outs = {
+            name: replace(each, description=each.description or description)
+            for name, each in outs.items()
+        }
     as_output = {
         name: _is_output(annotation)
         for name, annotation in by_name.items()

@@ -146,9 +146,7 @@ TOPICS = (
         "parts of Dagster's instance and storage",
         "Read runs by `rayexec run`, or by a DirectoryRunStore.",
         """
-            AssetRecordsFilter ConfigSchema DagsterLibraryRegistry DagsterLogManager
-            JsonLogFormatter MetadataEntry RepositoryData
-            default_system_loggers deprecation_warning MigrateIOStorageResult PaginatedResults
+            AssetRecordsFilter DagsterLibraryRegistry MigrateIOStorageResult PaginatedResults
             RunShardedEventsCursor RunStatusChangeRecordsFilter deserialize_value
             migrate_io_storage raise_execution_interrupts serialize_value
         """,

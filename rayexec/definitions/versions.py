@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from rayexec.errors import DefinitionError
 
-__all__ = ["check_version"]
+__all__ = ["check_version", "version_of"]
+
+
+def version_of(code_version: Any, version: Any, where: str) -> Any:
+    """Return the code version by its name, or by the deprecated one, which warns.
+
+    Raises DefinitionError for both.
+    """
+    if version is None:
+        return code_version
+    if code_version is not None:
+        raise DefinitionError(f"{where}: version is the old name of code_version; give one.")
+    warnings.warn(
+        f"{where}: version is deprecated; write code_version={version!r}.",
+        DeprecationWarning,
+        stacklevel=4,
+    )
+    return version
 
 
 def check_version(code_version: Any, where: str, *, cache: Any) -> None:

@@ -27,7 +27,7 @@ from rayexec.definitions.handles import (
     Level,
     NodeOutput,
 )
-from rayexec.definitions.invocation import Invocable, Invocation, PendingInvocation
+from rayexec.definitions.invocation import Invocable, Invocation, PendingNodeInvocation
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest
 
@@ -306,7 +306,7 @@ class _Replay:
             key = self._nodes[node]
             values = self._inputs[node].values(self._output, self.composition.graph_input)
             level = max((each.level for each in _handles(values.values())), key=len, default=())
-            pending = PendingInvocation(
+            pending = PendingNodeInvocation(
                 self._definitions[key.name],
                 node,
                 key.tags,

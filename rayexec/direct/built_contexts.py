@@ -8,7 +8,7 @@ from typing import Any
 from rayexec.definitions.called_op import CalledOp
 from rayexec.definitions.contexts import InitResourceContext
 from rayexec.definitions.hook_context import HookContext
-from rayexec.definitions.invocation import PendingInvocation
+from rayexec.definitions.invocation import PendingNodeInvocation
 from rayexec.definitions.logger import InitLoggerContext
 from rayexec.definitions.metadata import MetadataValue
 from rayexec.definitions.op import OpDefinition
@@ -61,7 +61,7 @@ class DirectHookContext(OpensResources, HookContext):
 
 def build_hook_context(
     resources: Mapping[str, Any] | None = None,
-    op: OpDefinition | PendingInvocation | None = None,
+    op: OpDefinition | PendingNodeInvocation | None = None,
     run_id: str | None = None,
     job_name: str | None = None,
     op_exception: BaseException | None = None,

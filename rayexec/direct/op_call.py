@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rayexec.definitions.compute_functions import takes_dict
-from rayexec.definitions.invocation import PendingInvocation
+from rayexec.definitions.invocation import PendingNodeInvocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import Output
 from rayexec.definitions.types import DagsterType
@@ -31,7 +31,9 @@ class _Arguments(NamedTuple):
     resources: dict[str, Any]
 
 
-def call_op(pending: PendingInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+def call_op(
+    pending: PendingNodeInvocation, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
     """Run the function of an op on plain values, and return its result or its checked items.
 
     ``args`` and ``kwargs`` have the context first if the function takes one, and values for its
@@ -98,7 +100,7 @@ def _split_context(
 class _Call:
     """One call of an op."""
 
-    def __init__(self, pending: PendingInvocation, op: OpDefinition, given: _Arguments) -> None:
+    def __init__(self, pending: PendingNodeInvocation, op: OpDefinition, given: _Arguments) -> None:
         self._op = op
         self._given = given
         self._context = build_op_context() if given.context is None else given.context

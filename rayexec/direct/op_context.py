@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rayexec.definitions.contexts import OpExecutionContext
-from rayexec.definitions.invocation import PendingInvocation
+from rayexec.definitions.invocation import PendingNodeInvocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.surroundings import NO_RESOURCES, Resources, StepLog, ephemeral_run
@@ -80,7 +80,7 @@ class DirectOpExecutionContext(OpensResources, OpExecutionContext):
         self._opened = OpenedResources(resources, resources_config, run)
 
     def bind(
-        self, pending: PendingInvocation, config: Any, resources: Mapping[str, Any]
+        self, pending: PendingNodeInvocation, config: Any, resources: Mapping[str, Any]
     ) -> OpExecutionContext:
         """Bind the context to a call with the config and resources among its arguments.
 

@@ -11,6 +11,7 @@ from rayexec.placement.limits import Placement
 from rayexec.run.previous_run import StoredValue
 from rayexec.run.spec import Batch
 from rayexec.scheduler.messages import EngineReport
+from rayexec.steps.io_managers import Originals
 
 __all__ = ["Engine"]
 
@@ -37,6 +38,8 @@ class Engine(ABC):
     batching: bool = True
     #: Messages for the user about the placement.
     notes: Sequence[str] = ()
+    #: Outputs that IO managers stored, as the ops yielded them; None without ``remember``.
+    originals: Originals | None = None
     _on_lines: Callable[[LiveLines], None] | None = None
 
     @abstractmethod
@@ -45,6 +48,13 @@ class Engine(ABC):
 
         Raises EngineError or ResourceError.
         """
+
+    def remember(self) -> None:
+        """Hold the outputs that IO managers store too, on an engine that runs steps itself.
+
+        The driver calls it before ``start``.
+        """
+        self.originals = {}
 
     @abstractmethod
     def submit(self, work: Batch) -> None:

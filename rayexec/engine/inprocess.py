@@ -102,9 +102,9 @@ class InProcessEngine(Engine):
         self._durable = spec.durable_templates
         self._writer: ValueWriter | None = None
         ports = managed_ports(spec.plan, spec.resources)
-        managers = None
+        self._managers: IOManagers | None = None
         if ports is not None:
-            managers = IOManagers(
+            self._managers = IOManagers(
                 ports,
                 spec.plan.templates,
                 spec.resources,
@@ -117,7 +117,7 @@ class InProcessEngine(Engine):
             spec.plan.templates,
             spec.info,
             self._resources,
-            managers=managers,
+            managers=self._managers,
             run_cache=spec.run_cache,
         )
 
@@ -127,6 +127,11 @@ class InProcessEngine(Engine):
         A resource of step scope opens with its step.
         """
         self._resources.open_ahead(self._spec.used_resources())
+
+    def remember(self) -> None:
+        """Hold the outputs that IO managers store until their steps are released."""
+        if self._managers is not None:
+            self.originals = self._managers.originals = {}
 
     def facts(self) -> BatchFacts:
         """Return the facts of this process; all steps count as one batch."""
@@ -230,6 +235,8 @@ class InProcessEngine(Engine):
         """Drop all outputs of steps."""
         for step in steps:
             self._values.pop(step, None)
+            if self.originals:
+                self.originals.pop(self._spec.plan.steps[step].key, None)
 
     def release_values(self, step: int, names: Sequence[str]) -> None:
         """Drop some outputs of a step."""

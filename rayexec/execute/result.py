@@ -70,6 +70,9 @@ class RunResult(EventQueries):
     end with Ray itself.
     """
 
+    #: Whether outputs that an IO manager stored come back as the op yielded them.
+    remembers = False
+
     def __init__(
         self, spec: RunSpec, outcome: Outcome, engine: Engine, log: RunLog, job: Any
     ) -> None:
@@ -155,8 +158,9 @@ class RunResult(EventQueries):
         """Return an output of a node, by its dotted path; for a dynamic node, by mapping keys.
 
         Below several dynamic outputs the keys are as in step keys (``"a,0"``). A step key selects
-        one step's value. An IO manager loads the outputs that it stored; it is opened and closed
-        for that. Raises InvariantError for an unknown node or output, and for an output without a
+        one step's value. The result of ``execute_in_process`` has the objects that the ops yielded.
+        Otherwise an IO manager loads the outputs that it stored; it is opened and closed for that.
+        Raises InvariantError for an unknown node or output, and for an output without a
         value; InputError if the manager cannot load it.
         """
         plan = self._plan
@@ -192,7 +196,7 @@ class RunResult(EventQueries):
         return self._value("", output_name, f"No value was yielded for output '{output_name}'.")
 
     def _value(self, path: str, output: str, message: str) -> Any:
-        with output_loader(self._spec) as read:
+        with output_loader(self._spec, self._engine.originals or {}) as read:
             return self._value_behind(self._symbol(path, output, message), message, read)
 
     def _symbol(self, path: str, output: str, message: str) -> NodeSource:
@@ -368,7 +372,9 @@ class RunResult(EventQueries):
 
 
 class ExecuteInProcessResult(RunResult):
-    """Result of ``execute_in_process``."""
+    """Result of ``execute_in_process``; remembers the outputs that IO managers stored."""
+
+    remembers = True
 
 
 class JobExecutionResult(RunResult):

@@ -54,6 +54,8 @@ def run(
 
     def start_engine() -> Engine:
         engine = make_engine(spec.config.execution.engine, spec)
+        if kind.remembers:
+            engine.remember()
         termination.take_again()
         return engine
 

@@ -14,7 +14,7 @@ from rayexec.errors import DefinitionError
 from rayexec.job_sets.binding import Shared
 from rayexec.job_sets.collecting import collect, job_of
 from rayexec.job_sets.left_aside import is_foreign, kind_of
-from rayexec.job_sets.repository_definition import RepositoryDefinition
+from rayexec.job_sets.repository_definition import RepositoryData, RepositoryDefinition
 from rayexec.jobs import Graph, Job
 from rayexec.names import check_name, nearest
 
@@ -37,6 +37,13 @@ class _Settings:
         shared = Shared({}, self.default_executor_def, self.default_logger_defs or {})
         if isinstance(value, RepositoryDefinition):
             made = value
+        elif isinstance(value, RepositoryData):
+            made = RepositoryDefinition(
+                name,
+                {key: functools.partial(value.get_job, key) for key in value.get_job_names()},
+                description=self.description,
+                metadata=self.metadata,
+            )
         elif isinstance(value, list):
             made = collect(
                 name,
@@ -55,7 +62,7 @@ class _Settings:
         else:
             raise DefinitionError(
                 f"@repository {name}: the function returns {type(value).__name__}; it must return "
-                "a list of jobs, or a dict with the key 'jobs'."
+                "a list of jobs, a dict with the key 'jobs', or a RepositoryData."
             )
         functools.update_wrapper(made, fn)
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -27,6 +28,32 @@ __all__ = ["RESERVED_JOB", "SINGLE_REPOSITORY", "RepositoryDefinition", "check_n
 SINGLE_REPOSITORY = "__repository__"
 #: The name of Dagster's job of all assets, which no other job may have.
 RESERVED_JOB = "__ASSET_JOB"
+
+
+class RepositoryData(ABC):
+    """Base of classes with a way of their own to make jobs; ``@repository`` may return an object.
+
+    The repository asks for the names at once, and for a job at its first use.
+    """
+
+    @abstractmethod
+    def get_all_jobs(self) -> Sequence[Job]:
+        """Return all jobs."""
+
+    def get_job_names(self) -> Sequence[str]:
+        """Return the names of the jobs."""
+        return [job.name for job in self.get_all_jobs()]
+
+    def has_job(self, job_name: str) -> bool:
+        """Whether there is a job of that name."""
+        return job_name in self.get_job_names()
+
+    def get_job(self, job_name: str) -> Job:
+        """Return the job of that name; raises InvariantError without one."""
+        jobs = {job.name: job for job in self.get_all_jobs()}
+        if job_name not in jobs:
+            raise InvariantError(f"there is no job {job_name!r}.{nearest(job_name, jobs)}")
+        return jobs[job_name]
 
 
 class RepositoryDefinition(JobSet):

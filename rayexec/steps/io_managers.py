@@ -16,11 +16,7 @@ from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.retry import Failure, RetryRequested
-from rayexec.definitions.surroundings import (
-    Resources,
-    RunInfo,
-    StepLog,
-)
+from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
 from rayexec.definitions.type_resolution import resolve_type
 from rayexec.definitions.types import DagsterType
 from rayexec.definitions.user_events import AssetMaterialization
@@ -39,10 +35,14 @@ from rayexec.run.spec import RunSpec
 from rayexec.steps.managed_ports import ManagedPorts
 from rayexec.steps.resources import OpenResources
 
-__all__ = ["AttemptIOManagers", "Handled", "IOManagers", "LoadOutput", "output_loader"]
+__all__ = ["AttemptIOManagers", "Handled", "IOManagers", "LoadOutput", "Originals", "output_loader"]
 
 # Errors with a meaning of their own, for a manager to raise like an op.
 _MEANINGFUL = (Failure, RetryRequested, StepError)
+
+
+# Outputs as the ops yielded them, by step key, then by name and mapping key.
+Originals = dict[str, dict[tuple[str, str | None], Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,8 @@ class IOManagers:
         self._definitions = definitions
         self._config = config
         self._resources = resources
+        #: Gets every output that a manager stores; None for a run that does not remember them.
+        self.originals: Originals | None = None
 
     def of(self, template: int) -> AttemptIOManagers | None:
         """Return the managers for an attempt of this template's op; None if it needs none."""
@@ -303,6 +305,8 @@ class AttemptIOManagers:
             return Handled(
                 run_id, step_key, name, mapping_key, op.name, self._template, declared, None, value
             ), None
+        if managers.originals is not None:
+            managers.originals.setdefault(step_key, {})[name, mapping_key] = value
         context = managers.output_context(handled, key, log, metadata, self.report)
         handle_output = managers.method(key, "handle_output")
         metadata_of_manager: dict[str, MetadataValue] = {}
@@ -357,10 +361,10 @@ LoadOutput = Callable[[Any], Any]
 
 
 @contextlib.contextmanager
-def output_loader(spec: RunSpec) -> Iterator[LoadOutput]:
+def output_loader(spec: RunSpec, originals: Originals) -> Iterator[LoadOutput]:
     """Give a function that loads outputs through their managers, with resources open for the block.
 
-    It returns other values unchanged and raises InputError.
+    It returns ``originals`` and values without a manager unchanged, and raises InputError.
     """
     with OpenResources(spec.resources, spec.config.resources, spec.info) as resources:
         managers = IOManagers(
@@ -378,6 +382,9 @@ def output_loader(spec: RunSpec) -> Iterator[LoadOutput]:
                 return value
             if value.manager_key is None:
                 return value.value
+            yielded = originals.get(value.step_key, {})
+            if (value.output, value.mapping_key) in yielded:
+                return yielded[value.output, value.mapping_key]
             log = StepLog()
             output = managers.output_context(value, None, log)
             context = managers.input_context(

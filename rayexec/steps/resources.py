@@ -108,19 +108,18 @@ class OpenResources:
         first, then by key. Raises ResourceError like ``get``.
         """
         depths: dict[str, int] = {}
-
-        def depth(key: str) -> int:
-            if key not in depths:
-                depths[key] = 0
-                definition = self._definitions.get(key)
-                below = definition.required_resource_keys if definition is not None else ()
-                depths[key] = max([depth(one) + 1 for one in below], default=0)
-            return depths[key]
-
-        for key in sorted(keys, key=lambda one: (depth(one), one)):
+        for key in sorted(keys, key=lambda one: (self._depth(one, depths), one)):
             definition = self._definitions.get(key)
             if definition is None or definition.scope is not ResourceScope.STEP:
                 self._open(key)
+
+    def _depth(self, key: str, depths: dict[str, int]) -> int:
+        """Return the length of the longest chain of required resources below ``key``."""
+        if key not in depths:
+            definition = self._definitions.get(key)
+            below = definition.required_resource_keys if definition is not None else ()
+            depths[key] = max([self._depth(one, depths) + 1 for one in below], default=0)
+        return depths[key]
 
     def _open(self, key: str) -> Any:
         if key in self._opened:

@@ -32,7 +32,7 @@ def test_all_mistakes_are_told_at_once(machine: Machine) -> None:
         "--limit",
         "j:1.5",
         "--pool",
-        "p/q:1",
+        "p q:1",
     ]
     asked += ["--nodes", "none", "--num-cpus", "-2", "--port", "70000"]
     code, stdout, stderr = machine.run("cluster", "up", str(file), *asked)
@@ -50,7 +50,7 @@ def test_all_mistakes_are_told_at_once(machine: Machine) -> None:
         "--limit =v:1: the tag's key is missing",
         "--limit k:0: N is a whole number of at least 1",
         "--limit j:1.5: ",
-        "--pool p/q:1: ",
+        "--pool p q:1: ",
         "--nodes: ",
         "--num-cpus: ",
         "--port: ",

@@ -317,7 +317,7 @@ def mistaken():
             "a-",
             "load().map(follow)",
             1,
-            "'-' is not a valid mapping key: use letters, digits and underscores only.",
+            "'-' is not a valid name for a mapping key: use letters, digits and underscores only",
         ),
     ],
 )

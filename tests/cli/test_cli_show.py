@@ -202,7 +202,7 @@ def test_plan_as_json_has_limits_and_who_holds_them() -> None:
 def test_plan_says_what_this_machine_cannot_do(monkeypatch: pytest.MonkeyPatch) -> None:
     one_cpu = Capacity(({"CPU": 1.0},), is_own=True)
     monkeypatch.setattr("rayexec.views.plan_preview.capacity_here", lambda: one_cpu)
-    Path("value.yaml").write_text("ops: {hungry: {inputs: {xs: {value: []}}}}\n")
+    Path("value.yaml").write_text("ops: {hungry: {inputs: {xs: []}}}\n")
     printed = _run("plan", "-j", "huge", "-o", "hungry", "-c", "value.yaml")
     assert "problem         op 'gather' asks for 2 CPU (the largest node has 1)" in printed
 

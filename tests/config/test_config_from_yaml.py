@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rayexec import (
-    LoadError,
+    InvariantError,
     config_from_files,
     config_from_pkg_resources,
     config_from_yaml_strings,
@@ -36,9 +36,11 @@ def test_files_of_packages_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.syspath_prepend(tmp_path)
     pairs = [("package_with_config", "conf/1.yaml"), ("package_with_config", "2.yaml")]
     assert config_from_pkg_resources(pairs) == MERGED
-    with pytest.raises(LoadError, match=r"cannot read nowhere.yaml in package package_with_con"):
+    with pytest.raises(
+        InvariantError, match=r"cannot read nowhere.yaml in package package_with_con"
+    ):
         config_from_pkg_resources([("package_with_config", "nowhere.yaml")])
-    with pytest.raises(LoadError, match=r"cannot read a\.yaml in package no_such_package"):
+    with pytest.raises(InvariantError, match=r"cannot read a\.yaml in package no_such_package"):
         config_from_pkg_resources([("no_such_package", "a.yaml")])
 
 
@@ -51,5 +53,5 @@ def test_files_of_packages_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_malformed_text_is_named_by_its_position(text: str, message: str) -> None:
-    with pytest.raises(LoadError, match=message):
+    with pytest.raises(InvariantError, match=message):
         config_from_yaml_strings(["{}", text])

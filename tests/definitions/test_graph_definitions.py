@@ -382,7 +382,7 @@ def test_an_op_of_a_compute_function() -> None:
     add = OpDefinition(
         name="add",
         ins={"a": In(), "b": In(), "start": In(Nothing)},
-        compute_fn=lambda _context, inputs: sum(inputs.values()),
+        compute_fn=lambda _context, inputs: iter([Output(sum(inputs.values()))]),
         tags={"n": 1},
     )
 
@@ -394,6 +394,34 @@ def test_an_op_of_a_compute_function() -> None:
     assert result.output_for_node("double", "twice") == 2
     assert result.output_for_node("add") == 3
     assert add.tags == {"n": "1"}
+
+
+@pytest.mark.parametrize("returned", [Output(1), 1, [Output(1)]])
+def test_a_compute_function_yields_and_does_not_return(returned: Any) -> None:
+    gives = OpDefinition(lambda _context, _inputs: returned, "gives")
+    work = GraphDefinition(name="work", node_defs=[gives]).to_job()
+    with pytest.raises(InvariantError, match=r"The compute_fn returned .*: write `yield Output"):
+        work.execute_in_process()
+
+
+def test_a_compute_function_without_outputs_returns_nothing() -> None:
+    quiet = OpDefinition(lambda _context, _inputs: None, "quiet", outs={})
+    work = GraphDefinition(name="work", node_defs=[quiet]).to_job()
+    assert work.execute_in_process().success
+
+
+def test_graphs_and_jobs_have_the_name_and_docstring_of_their_body() -> None:
+    @graph(description="other")
+    def inner() -> None:
+        """Say nothing."""
+
+    @job(name="nightly")
+    def outer() -> None:
+        """Run at night."""
+        inner()
+
+    assert (vars(inner)["__name__"], inner.__doc__) == ("inner", "Say nothing.")
+    assert (vars(outer)["__name__"], outer.__doc__) == ("outer", "Run at night.")
 
 
 @pytest.mark.parametrize(

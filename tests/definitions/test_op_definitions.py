@@ -23,6 +23,7 @@ from rayexec import (
     RayOptions,
     RetryPolicy,
     RetryRequested,
+    job,
     op,
 )
 from rayexec.definitions.concurrency import Pool
@@ -352,3 +353,114 @@ def test_a_pool_equals_its_name() -> None:
     assert query.pool != "other"
     assert Pool("db", slots=2) != "db"
     assert len({Pool("db"), Pool("db"), "db"}) == 1
+
+
+def test_declared_inputs_come_first_by_name() -> None:
+    seen = []
+
+    @op(ins={"last": In(), "late": In(Nothing), "before": In()})
+    def several(first: Any, last: Any, before: Any) -> None:
+        seen.append((first, last, before))
+
+    @op
+    def one() -> int:
+        return 1
+
+    @op
+    def two() -> int:
+        return 2
+
+    @job
+    def work() -> None:
+        several(one(), two(), one())  # by position: in the order of the parameters
+
+    names = ["before", "last", "late", "first"]
+    assert [each.name for each in several.input_defs] == names
+    assert list(several.ins) == names
+    work.execute_in_process()
+    several(7, 8, 9)
+    assert seen == [(1, 2, 1), (7, 8, 9)]
+
+
+def _google(width: int, height: int) -> int:
+    """Return an area.
+
+    Args:
+        width (int): from left
+            to right
+        height: upwards
+
+    Returns:
+        int: the area
+    """
+    return width * height
+
+
+def _numpy(width: int, height: int) -> int:
+    """Return an area.
+
+    Parameters
+    ----------
+    width : int
+        from left
+        to right
+    height
+        upwards
+
+    Returns
+    -------
+    int
+        the area
+    """
+    return width * height
+
+
+def _fields(width: int, height: int) -> int:
+    """Return an area.
+
+    :param int width: from left
+      to right
+    :param height: upwards
+    :type height: int
+    :return: the area
+    """
+    return width * height
+
+
+@pytest.mark.parametrize("fn", [_google, _numpy, _fields])
+def test_descriptions_come_from_the_docstring(fn: Any) -> None:
+    made = op(fn)
+    assert {name: each.description for name, each in made.ins.items()} == {
+        "width": "from left\nto right",
+        "height": "upwards",
+    }
+    assert made.outs["result"].description == "the area"
+    stated = op(ins={"width": In(description="own")}, out=Out(description="stated"))(fn)
+    assert stated.ins["width"].description == "own"
+    assert stated.ins["height"].description == "upwards"
+    assert stated.output_defs[0].description == "stated"
+
+
+@pytest.mark.parametrize(
+    "docstring",
+    [None, "", "Plain.", "Note: this: is nothing.", "Args:\n", "Args:\n    width - from", "---\n"],
+)
+def test_other_docstrings_describe_no_input(docstring: str | None) -> None:
+    def area(width: int) -> int:
+        return width
+
+    area.__doc__ = docstring
+    made = op(area)
+    assert made.ins["width"].description is None
+    assert made.outs["result"].description is None
+
+
+def test_version_is_the_old_name_of_code_version() -> None:
+    with pytest.warns(DeprecationWarning, match="op 'aged': version is deprecated; write code_v"):
+
+        @op(version="3")
+        def aged() -> None: ...
+
+    assert (aged.code_version, aged.version) == ("3", "3")
+    with pytest.raises(DefinitionError, match="version is the old name of code_version; give one"):
+        op(version="3", code_version="4")(_google)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rayexec import AssetMaterialization
 from rayexec.engine.ray.protocol.entries import pack_entry, unpack_entry
 from rayexec.events import (
     FAILURE,
@@ -16,6 +17,8 @@ from rayexec.events import (
     LoadedInput,
     LogLine,
     OutputRecord,
+    RejectedInput,
+    Report,
     ResourceRecord,
     Reused,
     StepFailureData,
@@ -41,6 +44,8 @@ OTHER: dict[str, Any] = {
     "loaded": (LoadedInput("x", "io_manager"),),
     "reused": Reused("run", "step"),
     "output_bytes": 12,
+    "rejected": RejectedInput("x", "no int"),
+    "reports": (Report(1.4, 1, AssetMaterialization("table")),),
 }
 # The driver fills these in from the batch, whatever the worker puts there.
 BY_DRIVER = {"step", "attempt_number", "pid", "has_large_output", "batch"}

@@ -83,8 +83,8 @@ def test_an_error_in_handle_output_fails_the_step(execute: Any, tmp_path: Path) 
         result.output_for_node("make")
 
 
-def test_an_error_in_load_input_fails_the_consumer(execute: Any, tmp_path: Path) -> None:
-    result = execute(failing_job(Failing("load", tmp_path / "count")))
+def test_an_error_in_load_input_fails_the_consumer(execute_and_load: Any, tmp_path: Path) -> None:
+    result = execute_and_load(failing_job(Failing("load", tmp_path / "count")))
     assert result.is_node_success("make")
     kind, message = root_of(result, "use")
     assert kind == "DagsterExecutionLoadInputError"

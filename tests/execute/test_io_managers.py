@@ -25,12 +25,12 @@ from rayexec import (
 from rayexec.events import HandledOutputData, LoadedInputData
 
 
-def test_a_consumer_gets_what_was_loaded(execute: Any, tmp_path: Path) -> None:
+def test_a_consumer_gets_what_was_loaded(execute_and_load: Any, tmp_path: Path) -> None:
     @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
     def storing() -> None:
         show(pair())
 
-    result = execute(storing)
+    result = execute_and_load(storing)
     assert result.success
     assert result.output_for_node("show") == "[1, 2]"
     assert (tmp_path / "pair-result.json").read_text() == "[1, 2]"
@@ -90,7 +90,9 @@ def test_a_run_may_bring_the_manager(execute: Any, tmp_path: Path) -> None:
     assert (tmp_path / "show-result.json").exists()
 
 
-def test_chains_fan_outs_and_fan_ins_get_what_was_loaded(execute: Any, tmp_path: Path) -> None:
+def test_chains_fan_outs_and_fan_ins_get_what_was_loaded(
+    execute_and_load: Any, tmp_path: Path
+) -> None:
     @op(out=Out(io_manager_key="files"))
     def grow(value: Any) -> Any:
         return (*value, len(value) + 1)
@@ -111,7 +113,7 @@ def test_chains_fan_outs_and_fan_ins_get_what_was_loaded(execute: Any, tmp_path:
         gather([first, second, third, by_reference()])
         show(third)
 
-    result = execute(branching)
+    result = execute_and_load(branching)
     assert result.output_for_node("gather") == "[[1, 2], [1, 2, 3], [1, 2, 3, 4], (8, 9)]"
     assert result.output_for_node("show") == "[1, 2, 3, 4]"
     assert len(data_of(result, "LOADED_INPUT", "gather")) == 3

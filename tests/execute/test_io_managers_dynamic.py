@@ -30,7 +30,7 @@ def split_again(value: Any) -> Any:
         yield DynamicOutput((value[0], index), mapping_key=str(index))
 
 
-def test_values_are_mapped_and_collected(execute: Any, tmp_path: Path) -> None:
+def test_values_are_mapped_and_collected(execute_and_load: Any, tmp_path: Path) -> None:
     @job(resource_defs={"files": JsonManager(directory=str(tmp_path))})
     def mapping() -> None:
         pieces = split()
@@ -39,7 +39,7 @@ def test_values_are_mapped_and_collected(execute: Any, tmp_path: Path) -> None:
         same.alias("collected")(grown.collect())
         same.alias("pieces")(pieces.collect())
 
-    result = execute(mapping)
+    result = execute_and_load(mapping)
     assert result.success
     assert result.output_for_node("collected") == [[0, 1], [1, 1], [2, 1]]
     assert result.output_for_node("pieces") == [[0], [1], [2]]

@@ -35,7 +35,9 @@ class Connected(Connection, JsonManager):
     """A JsonManager that notes when it is opened and closed."""
 
 
-def test_the_result_opens_and_closes_the_manager_to_read(execute: Any, tmp_path: Path) -> None:
+def test_the_result_opens_and_closes_the_manager_to_read(
+    execute_and_load: Any, tmp_path: Path
+) -> None:
     log = tmp_path / "log.txt"
 
     @graph
@@ -43,7 +45,7 @@ def test_the_result_opens_and_closes_the_manager_to_read(execute: Any, tmp_path:
         return pair()
 
     manager = Connected(directory=str(tmp_path), log=str(log))
-    result = execute(whole.to_job(resource_defs={"files": manager}))
+    result = execute_and_load(whole.to_job(resource_defs={"files": manager}))
     assert log.read_text() == "+-"
     assert result.output_value() == [1, 2]
     assert log.read_text() == "+-+-"

@@ -29,7 +29,15 @@ FLOORS = (
     ("definitions",),
     ("events",),
     ("names",),
-    ("errors", "former_names", "namesake", "private_directory", "strict_json", "_version"),
+    (
+        "direct_calls",
+        "errors",
+        "former_names",
+        "namesake",
+        "private_directory",
+        "strict_json",
+        "_version",
+    ),
 )
 HEAVY = ("ray", "pyarrow", "pydantic", "typer", "aiohttp", "dagster")
 

@@ -158,13 +158,13 @@ def test_values_pass_through_files(execute: Any, kind: Kind, base: str, tmp_path
 
 
 def test_what_is_loaded_is_what_lies_in_the_file(
-    execute: Any, kind: Kind, base: str, tmp_path: Path
+    execute_and_load: Any, kind: Kind, base: str, tmp_path: Path
 ) -> None:
     @job(resource_defs={"io_manager": kind.make(base)})
     def single() -> None:
         first()
 
-    result = execute(single)
+    result = execute_and_load(single)
     stored = tmp_path / "out put" / result.run_id / "first" / f"result{kind.suffix}"
     stored.unlink()
     with pytest.raises(InputError, match=r"could not load .*FileNotFoundError") as caught:

@@ -120,12 +120,14 @@ def take(text: str) -> str:
     return text.upper()
 
 
-def test_a_run_says_what_to_do_about_a_file_of_others(execute: Any, tmp_path: Path) -> None:
+def test_a_run_says_what_to_do_about_a_file_of_others(
+    execute_and_load: Any, tmp_path: Path
+) -> None:
     @job(resource_defs={"io_manager": FilesystemIOManager(base_dir=str(tmp_path / "base"))})
     def loading() -> None:
         take(load())
 
-    result = execute(loading)
+    result = execute_and_load(loading)
     assert result.output_for_node("take") == "VALUE"
     of_stranger(tmp_path / "base" / result.run_id / "load/result")
     with pytest.raises(InputError, match=rf"(?s)load/result belongs to .*{TRUSTED_OWNERS}"):

@@ -88,7 +88,7 @@ def test_a_public_name_by_its_private_path_is_that_name(tmp_path: Path) -> None:
     ) == [
         (1, "dagster._core.definitions.decorators.job", "same"),
         (2, "dagster._core.definitions.output.Out", "same"),
-        (4, "job.partitions_def", "not here"),
+        (4, "job.partitions_def", "differs"),
     ]
 
 
@@ -118,10 +118,10 @@ def test_arguments_and_attributes_have_rows_of_their_own(tmp_path: Path) -> None
         """,
     ) == [
         (2, "job", "same"),
-        (4, "job.partitions_def", "not here"),
+        (4, "job.partitions_def", "differs"),
         (7, "GraphDefinition", "same"),
         (8, "job", "same"),
-        (10, "job.partitions_def", "not here"),
+        (10, "job.partitions_def", "differs"),
     ]
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 from rayexec.definitions.schemas import config_types
 from rayexec.definitions.schemas.schema_checks import check_schema
 from rayexec.definitions.schemas.schema_reading import entry
+from rayexec.errors import InvocationError
 
 __all__ = [
     "Array",
+    "ConfigSchema",
     "Enum",
     "Field",
     "Map",
@@ -20,6 +22,16 @@ __all__ = [
     "Selector",
     "Shape",
 ]
+
+
+class ConfigSchema:
+    """Stands in annotations for all forms of a ``config_schema``; there are no objects of it."""
+
+    def __init__(self) -> None:
+        raise InvocationError(
+            "ConfigSchema is a name for annotations. Give config_schema a type such as int, a "
+            "dict of fields, or a Field."
+        )
 
 
 class _Checked(config_types.ConfigType):
