@@ -264,5 +264,7 @@ def test_a_policy_shows_the_error_of_a_manager_itself() -> None:
         two()
 
     result = retried.execute_in_process(raise_on_error=False)
-    error = result.failure_data_for_node("two").error
-    assert (error.cls_name, error.cause.cls_name) == ("RetryRequestedFromPolicy", "OSError")
+    failure = result.failure_data_for_node("two")
+    assert failure is not None and failure.error.cause is not None
+    names = (failure.error.cls_name, failure.error.cause.cls_name)
+    assert names == ("RetryRequestedFromPolicy", "OSError")
