@@ -25,6 +25,8 @@ __all__ = [
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _CLOUDPICKLE = f"{os.sep}cloudpickle{os.sep}"
 _MACHINERY = ("<frozen importlib", importlib.__file__, contextlib.__file__)
+# The file and name of the frame that a dataclass has to set its fields.
+_DATACLASS = ("<string>", "__init__")
 _MOST_CHARACTERS = 256 * 1024  # of a message or a traceback; longer ones lose their middle
 # Rayexec's own names of its errors by the names in recorded failures, which are Dagster's.
 _OWN_NAMES: Mapping[str, str] = {
@@ -188,7 +190,11 @@ def _strip(formatted: traceback.TracebackException) -> None:
         if link is None or id(link) in seen:
             continue
         seen.add(id(link))
-        frames = [frame for frame in link.stack if not _is_machinery(frame.filename)]
+        frames = [
+            frame
+            for frame in link.stack
+            if not _is_machinery(frame.filename) and (frame.filename, frame.name) != _DATACLASS
+        ]
         for frame in frames if _SHOWN_AS else ():
             for directory, name in _SHOWN_AS.items():
                 if frame.filename.startswith(directory):
