@@ -265,6 +265,7 @@ def test_a_policy_shows_the_error_of_a_manager_itself() -> None:
 
     result = retried.execute_in_process(raise_on_error=False)
     failure = result.failure_data_for_node("two")
-    assert failure is not None and failure.error.cause is not None
+    assert failure is not None
+    assert failure.error.cause is not None
     names = (failure.error.cls_name, failure.error.cause.cls_name)
     assert names == ("RetryRequestedFromPolicy", "OSError")
