@@ -41,6 +41,11 @@ def same(value: Any) -> Any:
 
 
 @op
+def both(left: Any, right: Any) -> Any:
+    return left, right
+
+
+@op
 def boom() -> None:
     raise ValueError("bad")
 
@@ -88,11 +93,6 @@ def cheers(context: Any) -> None:
 @failure_hook
 def breaks_itself(context: Any) -> None:
     raise KeyError("hook")
-
-
-@op
-def both(x: int, y: int) -> int:
-    return x + y
 
 
 @op
