@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
@@ -74,11 +75,15 @@ class RunLoggers:
             "job_tags": dict(info.tags),
             "step_key": key,
             "op_name": self._spec.plan.op_of(step).name,
+            "resource_name": None,
+            "resource_fn_name": None,
             "orig_message": line.message,
+            "log_message_id": str(uuid.uuid4()),
             "log_timestamp": datetime.fromtimestamp(line.time, timezone.utc)
             .replace(tzinfo=None)
             .isoformat(),
             "dagster_event": None,
+            "dagster_event_batch_metadata": None,
         }
         message = f"{info.job_name} - {info.run_id} - {key} - {line.message}"
         record = logger.makeRecord(

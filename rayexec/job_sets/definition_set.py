@@ -11,6 +11,7 @@ from rayexec.definitions.executor import ExecutorDefinition
 from rayexec.definitions.fields_resource import resource_definition
 from rayexec.definitions.job_set import JobSet
 from rayexec.definitions.logger import LoggerDefinition
+from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.stand_ins import StandIn
 from rayexec.errors import DefinitionError, InvariantError
@@ -224,7 +225,11 @@ def _in_words(member: Any) -> str:
     name = getattr(member, "name", None)
     if not isinstance(name, str):
         return f"a value of type {type(member).__name__}, {member!r:.80},"
-    more = ", which to_job() makes a job," if isinstance(member, Graph) else ""
+    more = ""
+    if isinstance(member, Graph):
+        more = ", which to_job() makes a job,"
+    elif isinstance(member, OpDefinition):
+        more = ", to be called in a function with @job,"
     return f"{type(member).__name__} {name!r}{more}"
 
 

@@ -39,8 +39,15 @@ def load_definitions_from_modules(
 ) -> Definitions:
     """Return a Definitions of all jobs at the top level of modules, or in lists there.
 
-    Raises DefinitionError for two jobs of one name.
+    Raises DefinitionError for what is no module, and for two jobs of one name.
     """
+    modules = list(modules)
+    for index, module in enumerate(modules):
+        if not isinstance(module, ModuleType):
+            raise DefinitionError(
+                f"load_definitions_from_modules: {module!r:.80} at index {index} is of type "
+                f"{type(module).__name__}, not a module: import the module, and give that."
+            )
     # By identity: one object may have several names, and be imported by other modules.
     origins = {id(value): (module, value) for module in modules for value in _loadable(module)}
     members: dict[str, list[Any]] = {}

@@ -9,6 +9,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from rayexec.job_sets import RepositoryDefinition
 
 __all__ = ["JobSource", "check_source", "find_job_set", "find_jobs", "load_job"]
+
+_CHANGE_IMPORTS = (
+    "Change the import line to rayexec; `rayexec migrate check .` tells for all files of this "
+    "directory what works then."
+)
+# Python's message for a name that a package lacks.
+_NOT_IN_RAYEXEC = re.compile(r"cannot import name '(\w+)' from 'rayexec' ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +207,8 @@ def _explained(run: Callable[[], Any], failed: str) -> Any:
 
 
 def _advice(module: ModuleType) -> str:
+    if any(_is_of_dagster(value) for value in vars(module).values()):
+        return f"It imports dagster, and not rayexec. {_CHANGE_IMPORTS}"
     graphs = {name: value for name, value in vars(module).items() if isinstance(value, Graph)}
     if graphs:
         name = next(iter(graphs))
@@ -303,8 +313,37 @@ def _guarded(run: Callable[[], Any], failed: str) -> Any:
         raise LoadError(f"{failed}: {_reason(error)}\n\n{user_traceback(error)}") from None
 
 
+def _is_of_dagster(value: object) -> bool:
+    origin = value.__name__ if isinstance(value, ModuleType) else type(value).__module__
+    return origin.partition(".")[0] == "dagster"
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg}"
     first = str(error).strip().partition("\n")[0]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    reason = f"{type(error).__name__}: {first}" if first else type(error).__name__
+    advice = _import_advice(error) if isinstance(error, ImportError) else ""
+    return f"{reason}. {advice}" if advice else reason
+
+
+def _import_advice(error: ImportError) -> str:
+    """Return what to do about a file of Dagster as it stood, or a file of a package."""
+    package = (error.name or "").partition(".")[0]
+    if package == "dagster":
+        return _CHANGE_IMPORTS
+    if package.startswith("dagster_"):
+        return (
+            f"{package} needs Dagster. Call the library behind it in an op or in a resource of "
+            "your own."
+        )
+    if "no known parent package" in str(error):
+        return "The file is a part of a package: give its dotted name with -m, not the file."
+    if package == "rayexec" and (wanted := _NOT_IN_RAYEXEC.match(str(error))):
+        import rayexec
+
+        return (
+            f"rayexec has no {wanted[1]}.{nearest(wanted[1], dir(rayexec))} See the names of "
+            "Dagster in the documentation for what it has."
+        )
+    return ""

@@ -20,6 +20,7 @@ MAX_FILE_BYTES = 4 * 2**20
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "build", "dist"})
 _PRIVATE = "A private part of Dagster. Import the name from the package itself, if it has it."
 _STAR = "Import the names one by one: `*` takes all of rayexec's."
+_NOTEBOOK = "a notebook. Make a file of it: jupyter nbconvert --to script NOTEBOOK"
 _INTEGRATION = (
     "A package for Dagster, and needs Dagster. Call the library behind it in an op or in a "
     "resource of your own."
@@ -92,6 +93,8 @@ def _python_files(directory: Path) -> Iterator[Path]:
 
 def read_file(path: Path) -> FileReport:
     """Return what a file uses of Dagster. A file that is no Python gets a report with a problem."""
+    if path.suffix == ".ipynb":
+        return FileReport(path, problem=_NOTEBOOK)
     try:
         with path.open("rb") as file:
             source = file.read(MAX_FILE_BYTES + 1)
@@ -99,7 +102,8 @@ def read_file(path: Path) -> FileReport:
             return FileReport(path, problem=f"larger than {MAX_FILE_BYTES >> 20} MiB: not read")
         tree = ast.parse(source)
     except SyntaxError as error:
-        return FileReport(path, problem=f"line {error.lineno}: {error.msg}")
+        at = "" if error.lineno is None else f"line {error.lineno}: "  # None for a NUL
+        return FileReport(path, problem=f"{at}{error.msg}")
     except (OSError, ValueError, RecursionError, MemoryError) as error:  # of the parser
         return FileReport(path, problem=str(error) or type(error).__name__)
     if b"dagster" not in source:

@@ -6,6 +6,7 @@ import datetime
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ class DagsterInstance:
         return f"<DagsterInstance of {self.store!r}>"
 
     def dispose(self) -> None:
-        """Remove the directory that ``local_temp`` made."""
+        """Remove the directory that the instance made."""
         if self._is_own_directory and self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -104,8 +105,15 @@ class DagsterInstance:
 
     @property
     def root_directory(self) -> str:
-        """Directory of the runs; raises InvariantError for a store elsewhere."""
+        """Directory of the runs; for runs in memory a new one, which ``dispose`` removes.
+
+        Raises InvariantError for a store elsewhere.
+        """
         directory = self._directory or getattr(self.store, "root", None)
+        if directory is None and self.is_ephemeral:
+            directory = self._directory = tempfile.mkdtemp()
+            weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+            self._is_own_directory = True
         if directory is None:
             raise InvariantError(f"{self!r} has no directory.")
         return str(directory)

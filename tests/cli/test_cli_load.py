@@ -142,6 +142,31 @@ def test_a_file_that_does_not_import_shows_the_users_traceback() -> None:
     assert error.endswith("KeyError: 'missing'\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("import dagster as dg", "'dagster'. Change the import line to rayexec; `rayexec migrate"),
+        ("from dagster._core.x import y", "'dagster'. Change the import line to rayexec"),
+        ("import dagster_of_nobody", "'dagster_of_nobody'. dagster_of_nobody needs Dagster."),
+        ("from .resources import db", "is a part of a package: give its dotted name with -m"),
+        ("from rayexec import jobb", "rayexec has no jobb. Did you mean 'job'?"),
+        ("import no_such_module", "No module named 'no_such_module'\n\nTraceback"),
+    ],
+)
+def test_an_import_that_fails_says_what_to_do(line: str, advice: str) -> None:
+    error = _error(_list(f"{line}\n"))
+    assert advice in error
+    assert f"    {line}\n" in error
+
+
+def test_jobs_of_dagster_are_no_jobs_here() -> None:
+    Path("dagster").mkdir()
+    Path("dagster/__init__.py").write_text("from dagster.core import job\n")
+    Path("dagster/core.py").write_text("class Job: pass\ndef job(function): return Job()\n")
+    error = _error(_list("from dagster import job\n@job\ndef j(): pass\n"))
+    assert "has no job. It imports dagster, and not rayexec. Change the import line" in error
+
+
 def test_a_syntax_error_shows_the_line() -> None:
     error = _error(_list("def broken(:\n    pass\n"))
     assert "SyntaxError: invalid syntax" in error
@@ -154,6 +179,13 @@ def test_a_definition_error_shows_where_it_arose() -> None:
         _list("from rayexec import job, op\n@op\ndef one(x): pass\n@job\ndef j():\n    one(1)\n")
     )
     assert "line 6, in j" in error
+
+
+def test_a_mistake_in_definitions_shows_the_line_of_the_user_alone() -> None:
+    error = _error(_list("import rayexec as dg\ndg.Definitions(jobs=[1])\n"))
+    assert [line.strip() for line in error.splitlines() if "File" in line] == [
+        f'File "{Path.cwd()}/some_jobs.py", line 2, in <module>'
+    ]
 
 
 def test_a_file_that_exits_says_so() -> None:

@@ -99,6 +99,9 @@ def test_the_logger_that_is_named_gets_the_lines_and_the_console_none(
     assert context.job_def is talking
     assert context.logger_def is mine
     meta = vars(_RECORDS[0])["dagster_meta"]
+    assert len({vars(each)["dagster_meta"]["log_message_id"] for each in _RECORDS}) == 2
+    of_dagster = {"resource_name", "resource_fn_name", "dagster_event_batch_metadata"}
+    assert {meta[key] for key in of_dagster} == {None}
     told = [
         meta[key]
         for key in ("run_id", "job_name", "job_tags", "step_key", "op_name", "orig_message")

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="untyped-decorator,arg-type,dict-item,type-arg"
+# mypy: disable-error-code="untyped-decorator,arg-type,dict-item,type-arg,list-item"
 """Definitions and repositories: what each answers, as Dagster does.
 
 The answers are Dagster's, measured by running it. Where it lets its own checks of arguments fail,
@@ -346,11 +346,16 @@ def test_it_answers_as_dagster_does(question: str) -> None:
 
 
 _REFUSALS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
-    "jobs: op": (lambda: Definitions(jobs=[one]), DefinitionError, "OpDefinition 'one'"),
+    "jobs: op": (lambda: Definitions(jobs=[one]), DefinitionError, "in a function with @job"),
     "jobs: graph": (lambda: Definitions(jobs=[graphed]), DefinitionError, "to_job"),
     "jobs: no list": (lambda: Definitions(jobs=plain), DefinitionError, "must be a list"),
     "jobs: str": (lambda: Definitions(jobs=["a"]), DefinitionError, "type str, 'a'"),
     "jobs: schedule": (lambda: Definitions(jobs=[nightly]), DefinitionError, "nightly"),
+    "modules: names": (
+        lambda: dg.load_definitions_from_modules(["json"]),
+        DefinitionError,
+        "'json' at index 0 is of type str, not a module",
+    ),
     "assets: op": (lambda: Definitions(assets=[one]), DefinitionError, "OpDefinition 'one'"),
     "assets: job": (lambda: Definitions(assets=[plain]), DefinitionError, "Job 'plain'"),
     "assets: function": (lambda: Definitions(assets=[names]), DefinitionError, "type function"),

@@ -20,19 +20,6 @@ DIFFERING = {each.name for each in PARTS if each.here is not Here.ABSENT}
 SEEN: dict[str, Any] = {}
 
 
-class Doubling(dg.IOManager):
-    """Hands out twice what it got."""
-
-    def __init__(self) -> None:
-        self.stored = 0
-
-    def handle_output(self, context: dg.OutputContext, obj: int) -> None:
-        self.stored = 2 * obj
-
-    def load_input(self, context: dg.InputContext) -> int:
-        return self.stored
-
-
 @dg.op
 def one(context: dg.OpExecutionContext) -> int:
     SEEN["job"] = context.job_def
@@ -115,11 +102,6 @@ def _instance_is_below_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
 
 
-def _output_is_what_was_stored() -> Any:
-    resources = {"io_manager": dg.IOManagerDefinition.hardcoded_io_manager(Doubling())}
-    return single.execute_in_process(resources=resources).output_for_node("one") == 2
-
-
 def _settings_have_no_effect() -> Any:
     with dg.instance_for_test(overrides={"run_launcher": {"module": "no.such"}}) as instance:
         return single.execute_in_process(instance=instance).success
@@ -142,7 +124,6 @@ TRIED: dict[str, Callable[[], Any]] = {
     "Definitions.component_tree": lambda: _is_left_aside(component_tree=None),
     "OpExecutionContext.instance": lambda: single.execute_in_process().success,
     "OpExecutionContext.job_def": _job_has_its_name_alone,
-    "ExecuteInProcessResult.output_for_node": _output_is_what_was_stored,
     "instance_for_test.overrides": _settings_have_no_effect,
 }
 WITH_A_HOME = {"DagsterInstance.get": _instance_is_below_home}

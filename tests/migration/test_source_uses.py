@@ -157,7 +157,15 @@ def test_a_file_that_is_no_python_gets_a_problem(tmp_path: Path, content: bytes)
     file.write_bytes(content)
     report = read_file(file)
     assert report.problem
+    assert "None" not in report.problem
     assert not report.works
+
+
+def test_a_notebook_is_named_as_one(tmp_path: Path) -> None:
+    file = tmp_path / "jobs.ipynb"
+    file.write_text('{"cells": [{"source": ["from dagster import op"]}]}')
+    report = read_file(file)
+    assert "a notebook. Make a file of it" in (report.problem or "")
 
 
 def test_a_file_is_read_and_not_run(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -37,6 +38,8 @@ LATER_NAMES = {
     "DATA_VERSION_TAG",
     "MAX_RUNTIME_SECONDS_TAG",
 }
+# Directories of the machine that counts, in messages of errors.
+DIRECTORIES = re.compile(r"(?<![\w.:/])(?:/[\w.+@=-]+)+/(?=[\w.+@=-])")
 # Events of ops that name an asset.
 OF_OPS = {"AssetKey", "AssetMaterialization", "AssetObservation"}
 
@@ -94,6 +97,10 @@ def verdict(theirs: dict[str, Any], ours: dict[str, Any]) -> tuple[str, str]:
     return ("differs", "; ".join(differing)) if differing else ("runs", f"{len(jobs)} jobs")
 
 
+def without_directories(reason: str) -> str:
+    return DIRECTORIES.sub("…/", reason)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--list", type=Path, required=True)
@@ -117,7 +124,9 @@ def main() -> int:
             answers[str(file)] = probed(options.dagster, "dagster", through, root, file)
         theirs = answers[str(file)]
         ours = probed(sys.executable, "rayexec", through, root, file)
-        return Row(repository, path, needs(names.split()), *verdict(theirs, ours), names)
+        said, reason = verdict(theirs, ours)
+        shown = without_directories(reason)
+        return Row(repository, path, needs(names.split()), said, shown, names)
 
     lines = [
         line

@@ -1,6 +1,7 @@
 """Runs in a store, as Dagster's instance shows them."""
 
 import datetime
+import gc
 import os
 from pathlib import Path
 from typing import Any
@@ -229,5 +230,12 @@ def test_stores_of_instances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert DagsterInstance.local_temp(tmp_path / "kept").get_runs_count() == 1
     with DagsterInstance.ephemeral() as memory:
         assert memory.is_ephemeral
-        with pytest.raises(DagsterInvariantViolationError, match="has no directory"):
-            _ = memory.root_directory
+        directory = memory.root_directory
+        assert os.path.isdir(directory)
+        assert memory.storage_directory() == os.path.join(directory, "storage")
+    assert not os.path.exists(directory)
+    forgotten = DagsterInstance.ephemeral()
+    directory = forgotten.root_directory
+    del forgotten
+    gc.collect()
+    assert not os.path.exists(directory)
