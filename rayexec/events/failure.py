@@ -59,19 +59,27 @@ _SHOWN_AS: dict[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """Exception as text, with its cause."""
+    """Exception as text, with its cause or its context."""
 
     #: Name of the class; for an error of rayexec the name that Dagster has for it, if any.
     cls_name: str
     message: str
     #: Traceback without frames of rayexec.
     stack: str
+    #: The exception that it was raised ``from``.
     cause: ErrorInfo | None = None
+    #: Without a cause: the exception in whose handling it was raised.
+    context: ErrorInfo | None = None
 
     @property
     def own_name(self) -> str:
         """Name of the class in rayexec."""
         return _OWN_NAMES.get(self.cls_name, self.cls_name)
+
+    @property
+    def origin(self) -> ErrorInfo | None:
+        """The cause, else the context."""
+        return self.cause or self.context
 
     def to_string(self) -> str:
         """Return message and traceback as Python prints them."""
@@ -124,7 +132,14 @@ def describe_error(error: BaseException) -> ErrorInfo:
     chain = causes_of(error)
     described: ErrorInfo | None = None
     for link in reversed(chain):
-        described = ErrorInfo(_class_name(link), _text(link), user_traceback(link), described)
+        by_cause = link.__cause__ is not None
+        described = ErrorInfo(
+            _class_name(link),
+            _text(link),
+            user_traceback(link),
+            described if by_cause else None,
+            None if by_cause else described,
+        )
     assert described is not None  # The chain starts with the error itself.
     return described
 
