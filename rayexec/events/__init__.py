@@ -10,6 +10,7 @@ from rayexec.events.attempt import (
     HookOutcome,
     LoadedInput,
     LogLine,
+    LostInput,
     OutputRecord,
     RejectedInput,
     RejectedOutput,
@@ -18,6 +19,7 @@ from rayexec.events.attempt import (
     Reused,
     StepsRestored,
     Successes,
+    UnstoredOutput,
 )
 from rayexec.events.batch_facts import DRIVER_BATCH, UNKNOWN_BYTES, BatchFacts
 from rayexec.events.event import Event
@@ -101,6 +103,7 @@ __all__ = [
     "LoadedInput",
     "LoadedInputData",
     "LogLine",
+    "LostInput",
     "NodeHandle",
     "OutputRecord",
     "Record",
@@ -124,6 +127,7 @@ __all__ = [
     "StreamPart",
     "Successes",
     "TypeCheckData",
+    "UnstoredOutput",
     "UserFailureData",
     "blocked_event",
     "causes_of",

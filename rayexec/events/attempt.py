@@ -20,6 +20,7 @@ __all__ = [
     "HookOutcome",
     "LoadedInput",
     "LogLine",
+    "LostInput",
     "OutputRecord",
     "RejectedInput",
     "RejectedOutput",
@@ -28,6 +29,7 @@ __all__ = [
     "Reused",
     "StepsRestored",
     "Successes",
+    "UnstoredOutput",
 ]
 
 # Outcomes of an attempt. They are small integers, since a run may have 100,000 of them.
@@ -83,6 +85,19 @@ class RejectedInput(NamedTuple):
     #: The description by the check.
     mistake: str
     #: That of the TypeCheck.
+    metadata: dict[str, Any] | None = None
+
+
+class LostInput(NamedTuple):
+    """Input of a step that could not be loaded, so that the op was not called."""
+
+    name: str
+
+
+class UnstoredOutput(NamedTuple):
+    """Output of a step that passed its type check, and could not be stored."""
+
+    name: str
     metadata: dict[str, Any] | None = None
 
 
@@ -165,8 +180,8 @@ class Attempt(NamedTuple):
     batch: int = DRIVER_BATCH
     #: Size of the outputs on the wire; UNKNOWN_BYTES where they do not travel.
     output_bytes: int = UNKNOWN_BYTES
-    #: Input or output whose type check failed, and the step with it.
-    rejected: RejectedInput | RejectedOutput | None = None
+    #: Input or output that the attempt failed with: its type check failed, or its transport.
+    rejected: RejectedInput | RejectedOutput | LostInput | UnstoredOutput | None = None
     #: Events that the op yielded or logged, in order.
     reports: tuple[Report, ...] = ()
 

@@ -13,11 +13,13 @@ from rayexec.events.attempt import (
     SUCCESS,
     Attempt,
     LoadedInput,
+    LostInput,
     OutputRecord,
     RejectedInput,
     RejectedOutput,
     Report,
     ResourceRecord,
+    UnstoredOutput,
 )
 from rayexec.events.event import Event
 from rayexec.events.event_data import (
@@ -153,34 +155,16 @@ def expand_attempt(
             f"{attempt.reused.run_id}."
         )
         yield made(EventType.ENGINE_EVENT, message, start, origin)
-    rejected, failed_check = attempt.rejected, None
-    if rejected is not None:
-        failed_check = TypeCheckData(
-            False, rejected.name, rejected.mistake, rejected.metadata or {}
-        )
-    wrong_input = (rejected.name,) if isinstance(rejected, RejectedInput) else ()
-    names = dict.fromkeys((*inputs, *(each.name for each in attempt.loaded), *wrong_input))
-    for name in names:
-        for loaded in [_loading(each) for each in attempt.loaded if each.name == name] or [
-            LoadedInputData(name)
-        ]:
-            message = f'Loaded input "{name}" of step "{key}".'
-            yield made(EventType.LOADED_INPUT, message, start, loaded)
-    for name in names:
-        message = f'Got input "{name}" of step "{key}".'
-        if name in wrong_input:
-            message = f'Got input "{name}" of step "{key}", which failed its type check.'
-        check = failed_check if name in wrong_input else None
-        yield made(EventType.STEP_INPUT, message, start, StepInputData(name, check))
+    yield from _inputs(attempt, inputs, made, key)
     for line in attempt.logs:
         yield made(EventType.LOG_MESSAGE, line.message, line.time, {"level": line.level})
     if attempt.stdout or attempt.stderr:
         captured = {"stdout": attempt.stdout, "stderr": attempt.stderr}
         yield made(EventType.LOGS_CAPTURED, f'Captured the output of step "{key}".', end, captured)
     yield from _done(attempt, made, key)
-    if isinstance(rejected, RejectedOutput):
-        name, mapping_key, what = _yielded(rejected.name)
-        wrong = StepOutputData(name, {}, mapping_key, failed_check)
+    if isinstance(attempt.rejected, RejectedOutput):
+        name, mapping_key, what = _yielded(attempt.rejected.name)
+        wrong = StepOutputData(name, {}, mapping_key, _failed_check(attempt.rejected))
         message = f'Yielded {what} of step "{key}", which failed its type check.'
         yield made(EventType.STEP_OUTPUT, message, end, wrong)
     yield made(*_ending(attempt, key))
@@ -191,6 +175,36 @@ def expand_attempt(
     for resource in attempt.resources:
         if resource.closing:
             yield from expand_resource(resource, key, job_name)
+
+
+def _inputs(
+    attempt: Attempt, upstream: tuple[str, ...], made: Callable[..., Event], key: str
+) -> Iterator[Event]:
+    """Yield the events of the inputs of an attempt: a step loads all, and then checks each."""
+    rejected, start = attempt.rejected, attempt.started
+    names = dict.fromkeys((*upstream, *(each.name for each in attempt.loaded)))
+    if isinstance(rejected, RejectedInput):
+        names[rejected.name] = None
+    for name in names:
+        if isinstance(rejected, LostInput) and rejected.name in ("", name):
+            return
+        for loaded in [_loading(each) for each in attempt.loaded if each.name == name] or [
+            LoadedInputData(name)
+        ]:
+            message = f'Loaded input "{name}" of step "{key}".'
+            yield made(EventType.LOADED_INPUT, message, start, loaded)
+    for name in names:
+        message = f'Got input "{name}" of step "{key}".'
+        if isinstance(rejected, RejectedInput) and rejected.name == name:
+            message = f'Got input "{name}" of step "{key}", which failed its type check.'
+            data = StepInputData(name, _failed_check(rejected))
+            yield made(EventType.STEP_INPUT, message, start, data)
+            return
+        yield made(EventType.STEP_INPUT, message, start, StepInputData(name))
+
+
+def _failed_check(rejected: RejectedInput | RejectedOutput) -> TypeCheckData:
+    return TypeCheckData(False, rejected.name, rejected.mistake, rejected.metadata or {})
 
 
 def _done(attempt: Attempt, made: Callable[..., Event], key: str) -> Iterator[Event]:
@@ -205,6 +219,11 @@ def _done(attempt: Attempt, made: Callable[..., Event], key: str) -> Iterator[Ev
             while reports and reports[0].outputs_before <= index and reports[0].in_storing:
                 while_storing += _of_report(reports.popleft(), made)
             yield from _of_output(attempt, attempt.outputs[index], while_storing, made, key)
+        elif isinstance(attempt.rejected, UnstoredOutput):
+            name, mapping_key, what = _yielded(attempt.rejected.name)
+            data = StepOutputData(name, attempt.rejected.metadata or {}, mapping_key)
+            message = f'Yielded {what} of step "{key}".'
+            yield made(EventType.STEP_OUTPUT, message, attempt.ended, data)
 
 
 def _precedes(report: Report, index: int) -> bool:

@@ -94,5 +94,5 @@ def _plain(value: Any) -> Any:
 
 
 def _error(error: ErrorInfo) -> dict[str, Any]:
-    cause = _error(error.cause) if error.cause is not None else None
+    cause = _error(error.origin) if error.origin is not None else None
     return {"class": error.own_name, "message": error.message, "stack": error.stack, "cause": cause}

@@ -24,6 +24,7 @@ __all__ = [
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _CLOUDPICKLE = f"{os.sep}cloudpickle{os.sep}"
+_PYDANTIC = os.path.join("site-packages", "pydantic", "main.py")
 _MACHINERY = ("<frozen importlib", importlib.__file__, contextlib.__file__)
 # The file and name of the frame that a dataclass has to set its fields.
 _DATACLASS = ("<string>", "__init__")
@@ -58,19 +59,27 @@ _SHOWN_AS: dict[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """Exception as text, with its cause."""
+    """Exception as text, with its cause or its context."""
 
     #: Name of the class; for an error of rayexec the name that Dagster has for it, if any.
     cls_name: str
     message: str
     #: Traceback without frames of rayexec.
     stack: str
+    #: The exception that it was raised ``from``.
     cause: ErrorInfo | None = None
+    #: Without a cause: the exception in whose handling it was raised.
+    context: ErrorInfo | None = None
 
     @property
     def own_name(self) -> str:
         """Name of the class in rayexec."""
         return _OWN_NAMES.get(self.cls_name, self.cls_name)
+
+    @property
+    def origin(self) -> ErrorInfo | None:
+        """The cause, else the context."""
+        return self.cause or self.context
 
     def to_string(self) -> str:
         """Return message and traceback as Python prints them."""
@@ -123,7 +132,14 @@ def describe_error(error: BaseException) -> ErrorInfo:
     chain = causes_of(error)
     described: ErrorInfo | None = None
     for link in reversed(chain):
-        described = ErrorInfo(_class_name(link), _text(link), user_traceback(link), described)
+        by_cause = link.__cause__ is not None
+        described = ErrorInfo(
+            _class_name(link),
+            _text(link),
+            user_traceback(link),
+            described if by_cause else None,
+            None if by_cause else described,
+        )
     assert described is not None  # The chain starts with the error itself.
     return described
 
@@ -191,7 +207,11 @@ def _strip(formatted: traceback.TracebackException) -> None:
 
 
 def _is_machinery(filename: str) -> bool:
-    return filename.startswith((_PACKAGE, *_MACHINERY)) or _CLOUDPICKLE in filename
+    return (
+        filename.startswith((_PACKAGE, *_MACHINERY))
+        or _CLOUDPICKLE in filename
+        or _PYDANTIC in filename
+    )
 
 
 def _clip(text: str) -> str:

@@ -69,9 +69,10 @@ def judge(template: Template, attempt_number: int, run: RunInfo, error: BaseExce
         else None
     )
     described, is_request = describe_error(error), isinstance(error, RetryRequested)
-    # A RetryRequested is only a request, so its own cause is the cause; an error that a retry
-    # policy covers is the cause itself.
-    cause = described.cause if is_request else described
+    # A RetryRequested is only a request, so its own cause is the cause, and so is the exception of
+    # an IO manager; any other error that a retry policy covers is the cause itself.
+    by_manager = isinstance(error, (InputError, OutputStorageError)) and described.cause
+    cause = described.cause if is_request or by_manager else described
     if decision.retry:
         shown = described if is_request else ErrorInfo(_BY_POLICY, "", "", cause)
         return Judgement(RETRY, StepFailureData(shown, kinds, user), decision.delay, error)

@@ -191,6 +191,9 @@ class IOManagers:
 class AttemptIOManagers:
     """IO managers of one attempt; ``loaded`` records the inputs that they have loaded."""
 
+    #: The input that is next to load.
+    loading = ""
+
     #: Receives the events that managers log or yield.
     report: Callable[[Any], None] | None = None
 
@@ -209,6 +212,7 @@ class AttemptIOManagers:
                 or (self._template, name) not in self._managers.ports.inputs
             ):
                 continue
+            self.loading = name
             if name in values:
                 values[name] = self._resolve(step_key, name, values[name], declared.type, log)
             elif declared.input_manager_key is not None:

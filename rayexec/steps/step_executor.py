@@ -25,11 +25,13 @@ from rayexec.events import (
     SUCCESS,
     Attempt,
     HookOutcome,
+    LostInput,
     OutputRecord,
     RejectedInput,
     RejectedOutput,
     Report,
     Reused,
+    UnstoredOutput,
 )
 from rayexec.names import output_name
 from rayexec.plan.model import Template
@@ -54,7 +56,7 @@ Store = Callable[[str, Any], None]
 Inputs = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
 
-_Rejected = type[RejectedInput] | type[RejectedOutput]
+_Rejected = RejectedInput | RejectedOutput
 _NO_RESOURCES = Resources({})
 
 
@@ -174,7 +176,7 @@ class _Attempt:
         # Only hooks look at the values again.
         self._values: dict[str, Any] | None = {} if template.hooks else None
         self._outputs: list[OutputRecord] = []
-        self._rejected: RejectedInput | RejectedOutput | None = None
+        self._rejected: _Rejected | LostInput | UnstoredOutput | None = None
         self._reports: StepReports | None = None  # made for a context, a manager, or an event
         self._resources = _NO_RESOURCES
         self._context: OpExecutionContext | None = None
@@ -190,11 +192,10 @@ class _Attempt:
             managers.report = self._reported_to().add_in_storing
         reused: Reused | None = None
         error: BaseException | None = None
-        loaded: Mapping[str, Any] = {}
+        loaded: Mapping[str, Any] | None = None
         try:
-            loaded = inputs() if callable(inputs) else inputs
-            if managers is not None:
-                loaded = managers.load(call.key, loaded, log)
+            given = inputs() if callable(inputs) else inputs
+            loaded = given if managers is None else managers.load(call.key, given, log)
             if cache is not None:
                 reused = self._reuse(cache, loaded)
             if reused is None:
@@ -223,6 +224,8 @@ class _Attempt:
                 RUNNING.context = outer
                 raise
             error = raised
+            if loaded is None:
+                self._rejected = LostInput("" if managers is None else managers.loading)
         if cache is not None:
             cache.end(success=error is None)
         ended = clock()
@@ -245,7 +248,7 @@ class _Attempt:
             unhooked = Attempt(
                 *facts, failure, delay, loaded=by_managers, reports=self._reports_so_far()
             )
-            hooks = self._run_hooks(unhooked, tuple(loaded), shown)
+            hooks = self._run_hooks(unhooked, tuple(loaded or ()), shown)
         executor.guard.end_child(error)  # of a child that a hook forked, for example
         resources.close_step()
         collector.release()
@@ -313,7 +316,9 @@ class _Attempt:
         self._executor.guard.end_child()
         return result
 
-    def _check(self, value: object, kind: DagsterType, rejected: _Rejected, name: str) -> None:
+    def _check(
+        self, value: object, kind: DagsterType, rejected: type[_Rejected], name: str
+    ) -> None:
         """Raise TypeCheckError for a value of another type, and note it as ``rejected``."""
         what = "input" if rejected is RejectedInput else "output"
         port = f'{what} "{output_name(name)}" of op "{self._op.name}"'
@@ -355,11 +360,15 @@ class _Attempt:
         more = self._context.observe_output(stored_as) if self._context is not None else None
         combined = {**(metadata or {}), **(more or {})}
         stored, handled = value, None
-        if self._managers is not None:
-            stored, handled = self._managers.handle(
-                self._call.key, name, mapping_key, value, combined, self._log
-            )
-        self._store(stored_as, stored)
+        try:
+            if self._managers is not None:
+                stored, handled = self._managers.handle(
+                    self._call.key, name, mapping_key, value, combined, self._log
+                )
+            self._store(stored_as, stored)
+        except BaseException:
+            self._rejected = UnstoredOutput(stored_as, combined or None)
+            raise
         self._outputs.append(OutputRecord(stored_as, combined or None, handled))
         if self._cache is not None:
             cached = value if handled is None else stored
@@ -384,17 +393,6 @@ class _Attempt:
         self, row: Attempt, inputs: tuple[str, ...], error: BaseException | None
     ) -> tuple[HookOutcome, ...]:
         executor, call = self._executor, self._call
-        ended = EndedAttempt(
-            executor.run_info,
-            call.key,
-            self._op,
-            call.config,
-            call.tags,
-            row,
-            inputs,
-            error,
-            self._values or {},
-            executor.resources,
-            self._log,
-        )
+        facts = (executor.run_info, call.key, self._op, call.config, call.tags, row, inputs, error)
+        ended = EndedAttempt(*facts, self._values or {}, executor.resources, self._log)
         return ended.run_hooks(self._template.hooks)

@@ -27,6 +27,7 @@ from rayexec.events import (
     LiveLines,
     LoadedInput,
     LogLine,
+    LostInput,
     OutputRecord,
     RejectedInput,
     RejectedOutput,
@@ -38,6 +39,7 @@ from rayexec.events import (
     StepOutputData,
     StreamPart,
     TypeCheckData,
+    UnstoredOutput,
     UserFailureData,
 )
 from rayexec.strict_json import marked_floats, unmarked_floats
@@ -70,11 +72,13 @@ _TUPLES = (
     LoadedInput,
     LogLine,
     OutputRecord,
+    LostInput,
     RejectedInput,
     RejectedOutput,
     Report,
     ResourceRecord,
     Reused,
+    UnstoredOutput,
 )
 _CLASSES = (
     AssetMaterialization,

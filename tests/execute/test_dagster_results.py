@@ -95,6 +95,37 @@ def breaks_itself(context: Any) -> None:
     raise KeyError("hook")
 
 
+@op
+def text_and_number(x: str, y: int) -> None: ...
+
+
+def raised(kind: str) -> Any:
+    @op(name=kind)
+    def fails() -> None:
+        try:
+            raise KeyError("first")
+        except KeyError as first:
+            if kind == "in_handling":
+                raise ValueError("second")  # noqa: B904
+            raise ValueError("second") from (first if kind == "from_it" else None)
+
+    return fails
+
+
+ORIGINS = {
+    "from_it": ("KeyError", None),
+    "in_handling": (None, "KeyError"),
+    "from_none": (None, None),
+}
+
+
+@pytest.mark.parametrize("kind", ORIGINS)
+def test_an_error_has_a_cause_or_a_context_as_python_has_it(kind: str) -> None:
+    error = run(raised(kind)).failure_data_for_node(kind).error.cause
+    assert error.cls_name == "ValueError"
+    assert tuple(each and each.cls_name for each in (error.cause, error.context)) == ORIGINS[kind]
+
+
 def job_of(*wirings: Any, **settings: Any) -> Any:
     def body() -> None:
         for wiring in wirings:
@@ -117,8 +148,16 @@ EVENTS: dict[str, tuple[Any, dict[str, list[str]]]] = {
         },
     ),
     "two inputs": (
-        lambda: both(one(), same(one.alias("other")())),
+        lambda: both(one(), one.alias("other")()),
         {"both": ["STEP_START", *["LOADED_INPUT"] * 2, *["STEP_INPUT"] * 2, *STEP]},
+    ),
+    "wrong first input": (
+        lambda: text_and_number(one(), one.alias("other")()),
+        {
+            "text_and_number": [
+                *["STEP_START", "LOADED_INPUT", "LOADED_INPUT", "STEP_INPUT", "STEP_FAILURE"]
+            ]
+        },
     ),
     "failure": (lambda: same(boom()), {"boom": ["STEP_START", "STEP_FAILURE"], "same": []}),
     "retry": (flaky, {"flaky": ["STEP_START", "STEP_UP_FOR_RETRY", "STEP_RESTARTED", *STEP]}),

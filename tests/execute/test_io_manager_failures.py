@@ -15,6 +15,7 @@ from rayexec import (
     InvariantError,
     IOManager,
     Out,
+    Output,
     OutputContext,
     RetryPolicy,
     graph,
@@ -197,3 +198,74 @@ def test_a_function_that_returns_no_manager(execute: Any) -> None:
         "DagsterResourceFunctionError",
         "resource 'files' is a str, which has no handle_output: make it a subclass of IOManager.",
     )
+
+
+class Choosy(IOManager):
+    """Stores everything but a 2, and loads everything but the input ``y``."""
+
+    def handle_output(self, context: OutputContext, obj: Any) -> None:
+        if obj == 2:
+            raise OSError("disk store")
+
+    def load_input(self, context: InputContext) -> Any:
+        if context.name == "y":
+            raise OSError("disk load")
+        return 1
+
+
+@op(out={"kept": Out(), "lost": Out()})
+def one_and_two() -> Any:
+    yield Output(1, "kept")
+    yield Output(2, "lost", metadata={"rows": 3})
+
+
+@op
+def one() -> int:
+    return 1
+
+
+@op
+def three_inputs(x: int, y: int, z: int) -> None: ...
+
+
+def test_events_of_a_step_end_with_the_port_that_its_manager_refuses() -> None:
+    """As in Dagster: an output has been yielded before its manager refuses it."""
+
+    @job(resource_defs={"io_manager": Choosy()})
+    def refused() -> None:
+        one_and_two()
+        three_inputs(one(), one.alias("one_y")(), one.alias("one_z")())
+
+    result = refused.execute_in_process(raise_on_error=False)
+    kinds = {
+        node: [event.event_type_value for event in result.events_for_node(node)]
+        for node in ("one_and_two", "three_inputs")
+    }
+    stored = ["STEP_OUTPUT", "HANDLED_OUTPUT"]
+    assert kinds == {
+        "one_and_two": ["STEP_START", *stored, "STEP_OUTPUT", "STEP_FAILURE"],
+        "three_inputs": ["STEP_START", "LOADED_INPUT", "STEP_FAILURE"],
+    }
+    (lost,) = [
+        each.step_output_data
+        for each in result.all_events
+        if each.is_successful_output and each.step_output_data.output_name == "lost"
+    ]
+    assert lost.metadata["rows"].value == 3
+
+
+def test_a_policy_shows_the_error_of_a_manager_itself() -> None:
+    @op(retry_policy=RetryPolicy(max_retries=1))
+    def two() -> int:
+        return 2
+
+    @job(resource_defs={"io_manager": Choosy()})
+    def retried() -> None:
+        two()
+
+    result = retried.execute_in_process(raise_on_error=False)
+    failure = result.failure_data_for_node("two")
+    assert failure is not None
+    assert failure.error.cause is not None
+    names = (failure.error.cls_name, failure.error.cause.cls_name)
+    assert names == ("RetryRequestedFromPolicy", "OSError")

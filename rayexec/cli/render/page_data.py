@@ -77,7 +77,7 @@ def error_text(error: ErrorInfo) -> str:
     link: ErrorInfo | None = error
     while link is not None:
         parts.append(link.to_string().rstrip())
-        link = link.cause
+        link = link.origin
     return "\n\nCaused by:\n".join(parts)
 
 
