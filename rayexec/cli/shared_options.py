@@ -67,8 +67,8 @@ AttributeOption = Annotated[
         "--attribute",
         "-a",
         metavar="ATTR",
-        help="The attribute that is the job: a job, a graph, or a function that returns one of "
-        "them.",
+        help="The attribute that is the job or has it: a job, a graph, a Definitions, a "
+        "repository, or a function that returns one of them.",
         rich_help_panel=PANEL_JOB,
     ),
 ]

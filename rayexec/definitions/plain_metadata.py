@@ -43,8 +43,11 @@ _KIND_OF_TYPE: tuple[tuple[Any, Callable[[Any], MetadataValue]], ...] = (
 def normalize_metadata(metadata: Mapping[str, Any] | None) -> dict[str, MetadataValue]:
     """Return ``metadata`` with every plain value wrapped by its kind.
 
-    Raises DefinitionError for another key than a string, and for a value without a kind.
+    Raises DefinitionError for what is no mapping, for another key than a string, and for a value
+    without a kind.
     """
+    if metadata and not isinstance(metadata, Mapping):
+        raise DefinitionError(f"metadata must map names to values, got {metadata!r:.80}.")
     normal: dict[str, MetadataValue] = {}
     for key, value in (metadata or {}).items():
         if not isinstance(key, str):

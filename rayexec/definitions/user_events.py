@@ -25,6 +25,12 @@ def _key(given: CoercibleToAssetKey) -> AssetKey:
     return AssetKey.parse(given) if isinstance(given, str) else AssetKey.from_coercible(given)
 
 
+def _check_texts(where: str, **texts: object) -> None:
+    for name, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise DefinitionError(f"{where}: {name} is a string or None, got {text!r:.80}.")
+
+
 def _check_tags(tags: Mapping[str, str] | None, where: str) -> None:
     for key, value in (tags or {}).items():
         if not isinstance(key, str) or not isinstance(value, str):
@@ -36,7 +42,7 @@ class AssetMaterialization:
     """The statement of an op that it wrote an asset: a table, a file, a model.
 
     A string as the key is split where it has another character than letters, digits and
-    underscores. Raises DefinitionError for something that is no key, tag or metadata.
+    underscores. Raises DefinitionError for something that is no key, text, tag or metadata.
     """
 
     event_type: ClassVar[EventType] = EventType.ASSET_MATERIALIZATION
@@ -55,6 +61,7 @@ class AssetMaterialization:
         partition: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
+        _check_texts("AssetMaterialization", description=description, partition=partition)
         _check_tags(tags, "AssetMaterialization")
         _set(
             self,
@@ -107,6 +114,7 @@ class AssetObservation:
         partition: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
+        _check_texts("AssetObservation", description=description, partition=partition)
         _check_tags(tags, "AssetObservation")
         _set(
             self,
@@ -155,6 +163,7 @@ class ExpectationResult:
     ) -> None:
         if not isinstance(success, bool):
             raise DefinitionError(f"ExpectationResult: success is True or False, got {success!r}.")
+        _check_texts("ExpectationResult", label=label, description=description)
         _set(
             self,
             success=success,

@@ -24,6 +24,7 @@ __all__ = [
 
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _CLOUDPICKLE = f"{os.sep}cloudpickle{os.sep}"
+_PYDANTIC = os.path.join("site-packages", "pydantic", "main.py")
 _MACHINERY = ("<frozen importlib", importlib.__file__, contextlib.__file__)
 # The file and name of the frame that a dataclass has to set its fields.
 _DATACLASS = ("<string>", "__init__")
@@ -206,7 +207,11 @@ def _strip(formatted: traceback.TracebackException) -> None:
 
 
 def _is_machinery(filename: str) -> bool:
-    return filename.startswith((_PACKAGE, *_MACHINERY)) or _CLOUDPICKLE in filename
+    return (
+        filename.startswith((_PACKAGE, *_MACHINERY))
+        or _CLOUDPICKLE in filename
+        or _PYDANTIC in filename
+    )
 
 
 def _clip(text: str) -> str:

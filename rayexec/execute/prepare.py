@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rayexec.config.execution import limit_runtime, override_execution
 from rayexec.config.execution_settings import check_overrides
 from rayexec.config.masking import MASKED, masked_env_vars
-from rayexec.config.run_config import ResolvedConfig, resolve_run_config
-from rayexec.definitions.config_models import as_data
+from rayexec.config.run_config import resolve_run_config
 from rayexec.definitions.fields_resource import resource_definition
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.job import JobDefinition
@@ -21,7 +20,9 @@ from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.surroundings import DEFAULT_HOME, RunInfo
 from rayexec.definitions.tags import max_runtime, normalize_tags
-from rayexec.errors import DefinitionError, UnsupportedError
+from rayexec.errors import DefinitionError, MisuseError, UnsupportedError
+from rayexec.execute.default_io_manager import default_io_manager
+from rayexec.execute.filled_config import filled_in
 from rayexec.execute.observer import Echo, Observer
 from rayexec.execute.recording import StoreChoice, record_run, store_of
 from rayexec.execute.result import ExecuteInProcessResult, JobExecutionResult
@@ -247,6 +248,8 @@ def prepare(
     plan = compile_job(job, op_selection)
     all_resources = dict(job.resource_defs)
     all_resources |= {key: resource_definition(each) for key, each in (resources or {}).items()}
+    if IO_MANAGER not in all_resources:
+        all_resources |= default_io_manager(run_config, job.config, in_process=ignore_execution)
     all_resources = bind_resources(all_resources, f"job {job.name!r}")
     check_resources(plan, all_resources)
     config = resolve_run_config(
@@ -333,21 +336,11 @@ def check_resources(plan: Plan, resources: Mapping[str, ResourceDefinition]) -> 
 
 
 def validate_run_config(job: JobDefinition, run_config: Any = None) -> dict[str, Any]:
-    """Return run config with defaults filled in; raises ConfigError with every problem."""
+    """Return run config with defaults filled in, as Dagster does: ops are by path.
+
+    Raises ConfigError with every problem.
+    """
+    if not isinstance(job, JobDefinition):
+        raise MisuseError(f"validate_run_config takes a job, got {type(job).__name__}.")
     spec = prepare(job, run_config)
-    return _filled_in(spec.config)
-
-
-def _filled_in(config: ResolvedConfig) -> dict[str, Any]:
-    document = {
-        key: value for key, value in config.document.items() if key not in ("ops", "resources")
-    }
-    ops: dict[str, Any] = {}
-    for path, value in config.ops.items():
-        parent = ops
-        *graphs, name = path.split(".")
-        for graph in graphs:
-            parent = parent.setdefault(graph, {}).setdefault("ops", {})
-        parent.setdefault(name, {})["config"] = as_data(value)
-    resources = {key: {"config": as_data(each)} for key, each in config.resources.items()}
-    return {**document, "ops": ops, "resources": resources}
+    return filled_in(job, spec.config, spec.plan.ops_by_key)

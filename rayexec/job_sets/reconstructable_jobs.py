@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -20,7 +21,13 @@ def reconstructable(target: Job | Callable[[], Job]) -> Job:
     Dagster wants a job wrapped so that other processes can load it; rayexec does not. Raises
     InvariantError for anything else.
     """
-    made = target if isinstance(target, Job) or not callable(target) else target()
+    is_function = callable(target) and not isinstance(target, Job)
+    if is_function and (needed := _needed(target)):
+        raise InvariantError(
+            f"reconstructable takes a function without parameters, and this one needs "
+            f"{', '.join(needed)}: give it defaults, or call it and hand over the job."
+        )
+    made = target() if is_function else target
     if not isinstance(made, Job):
         whose = "" if made is target else " by the function"
         raise InvariantError(
@@ -28,6 +35,15 @@ def reconstructable(target: Job | Callable[[], Job]) -> Job:
             f"{type(made).__name__}{whose}."
         )
     return made
+
+
+def _needed(function: Callable[..., Any]) -> list[str]:
+    """Return the parameters of a function that a call must give."""
+    parameters = inspect.signature(function).parameters.values()
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        each.name for each in parameters if each.default is each.empty and each.kind not in optional
+    ]
 
 
 def build_reconstructable_job(

@@ -296,7 +296,11 @@ def _check_module(name: str) -> None:
     except (ImportError, ValueError):
         spec = None
     if spec is None:
-        raise LoadError(f"there is no module {name!r} in this directory or on Python's path.")
+        module, _, attribute = name.replace(":", ".").rpartition(".")
+        hint = ""
+        if ":" in name or hasattr(sys.modules.get(module), attribute):
+            hint = f" For an attribute of a module, write -m {module} -a {attribute}."
+        raise LoadError(f"there is no module {name!r} in this directory or on Python's path.{hint}")
 
 
 def _guarded(run: Callable[[], Any], failed: str) -> Any:

@@ -88,7 +88,9 @@ def _python_files(directory: Path) -> Iterator[Path]:
         directories[:] = sorted(
             name for name in directories if name not in _SKIPPED and not name.startswith(".")
         )
-        yield from (Path(parent, name) for name in sorted(names) if name.endswith(".py"))
+        files = (Path(parent, name) for name in sorted(names) if name.endswith(".py"))
+        # The opening of a named pipe waits for somebody who writes.
+        yield from (file for file in files if file.is_file())
 
 
 def read_file(path: Path) -> FileReport:

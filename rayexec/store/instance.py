@@ -9,9 +9,11 @@ import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from rayexec.definitions.asset_key import AssetKey
-from rayexec.errors import InvariantError, RunNotFoundError
+from rayexec.definitions.stand_in_names import TOPICS
+from rayexec.errors import InvariantError, RunNotFoundError, UnsupportedError
 from rayexec.events import EventType, RunStatus
 from rayexec.run.dagster_run import DagsterRun
 from rayexec.store.base import RunStore
@@ -32,6 +34,13 @@ from rayexec.store.runs_filter import RunsFilter
 __all__ = ["DagsterInstance", "RunRecord"]
 
 _ALL = RunsFilter()
+# Parts of the names of Dagster's methods that rayexec does not have, by their topic.
+_PARTS_OF_NAMES = {
+    "assets": ("asset",),
+    "partitions": ("partition", "backfill"),
+    "schedules": ("schedule",),
+    "sensors": ("sensor",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,16 @@ class DagsterInstance:
 
     def __repr__(self) -> str:
         return f"<DagsterInstance of {self.store!r}>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        for topic in TOPICS if not name.startswith("_") else ():
+            if any(part in name for part in _PARTS_OF_NAMES.get(topic.title, ())):
+                raise UnsupportedError(
+                    f"{name} of a DagsterInstance was asked for, and rayexec does not have "
+                    f"{topic.title}. {topic.advice}",
+                    feature=name,
+                )
+        raise AttributeError(f"a DagsterInstance has no attribute {name!r}.")
 
     def dispose(self) -> None:
         """Remove the directory that the instance made."""

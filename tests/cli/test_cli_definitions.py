@@ -218,3 +218,18 @@ def test_a_job_that_cannot_be_had_is_a_mistake(
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("command", [["definitions", "list"], ["job", "list"], ["job", "print"]])
+def test_descriptions_and_keys_send_no_control_characters(command: list[str]) -> None:
+    Path("colorful.py").write_text(
+        "import rayexec as dg\n"
+        "RED = '\\x1b[31mred'\n"
+        "one = dg.op(description=RED, name='one')(lambda: 1)\n"
+        "j = dg.job(description=RED, name='j')(lambda: one() and None)\n"
+        "defs = dg.Definitions(jobs=[j], resources={RED: 1})\n"
+    )
+    result = CliRunner().invoke(app, [*command, "-f", "colorful.py"])
+    assert result.exit_code == 0, result.output
+    assert "\\x1b[31mred" in result.stdout
+    assert "\x1b" not in result.stdout

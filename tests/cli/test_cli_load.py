@@ -181,8 +181,14 @@ def test_a_definition_error_shows_where_it_arose() -> None:
     assert "line 6, in j" in error
 
 
-def test_a_mistake_in_definitions_shows_the_line_of_the_user_alone() -> None:
-    error = _error(_list("import rayexec as dg\ndg.Definitions(jobs=[1])\n"))
+@pytest.mark.parametrize(
+    "mistake", ["dg.Definitions(jobs=[1])", "dg.RetryPolicy(max_retries=-1)", "DB(port='y')"]
+)
+def test_a_mistake_in_definitions_shows_the_line_of_the_user_alone(mistake: str) -> None:
+    Path("fields.py").write_text(
+        "import rayexec as dg\nclass DB(dg.ConfigurableResource):\n    port: int\n"
+    )
+    error = _error(_list(f"import rayexec as dg; from fields import DB\n{mistake}\n"))
     assert [line.strip() for line in error.splitlines() if "File" in line] == [
         f'File "{Path.cwd()}/some_jobs.py", line 2, in <module>'
     ]
@@ -210,4 +216,7 @@ def test_modules() -> None:
     assert "module jobs cannot be imported: ModuleNotFoundError" in _error(
         _list(None, "-m", "jobs")
     )
+    Path("whole.py").write_text(JOBS)
+    for wrong in ("whole.first", "whole:first"):
+        assert "write -m whole -a first." in _error(_list(None, "-m", wrong))
     assert "For a file, write -f jobs.py" in _error(_list(None, "-m", "jobs.py"))

@@ -9,6 +9,7 @@ import enum
 import functools
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, List, Literal, Optional, Union  # noqa: UP035
 
 import pydantic
@@ -28,6 +29,7 @@ from rayexec import (
     EnumValue,
     EnvVar,
     Field,
+    InvariantError,
     Map,
     Noneable,
     Permissive,
@@ -39,8 +41,11 @@ from rayexec import (
     StringSource,
     config_mapping,
     configured,
+    execute_job,
     graph,
+    in_process_executor,
     job,
+    multiprocess_executor,
     op,
     validate_run_config,
 )
@@ -644,12 +649,93 @@ def free(config: Free) -> Any:
 
 
 def test_validate_run_config_fills_in_defaults() -> None:
+    @op
+    def start(a: int) -> int:
+        return a
+
+    @graph
+    def both() -> None:
+        counts()
+        start()
+
+    @job
+    def one() -> None:
+        both()
+
+    given = {"ops": {"both": {"ops": {"start": {"inputs": {"a": 1}}}}}}
+    assert validate_run_config(one, given) == {
+        "ops": {
+            "both": {"config": None, "inputs": {}, "outputs": None},
+            "both.counts": {"config": {"n": 1}, "inputs": {}, "outputs": None},
+            "both.start": {"config": None, "inputs": {"a": 1}, "outputs": None},
+        },
+        "execution": {
+            "multi_or_in_process_executor": {
+                "multiprocess": {"max_concurrent": None, "retries": {"enabled": {}}}
+            }
+        },
+        "resources": {"io_manager": {"config": None}},
+        "loggers": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("executor", "given", "expected"),
+    [
+        (in_process_executor, {}, {"in_process": {"retries": {"enabled": {}}}}),
+        (
+            multiprocess_executor,
+            {"config": {"max_concurrent": 2}},
+            {"multiprocess": {"max_concurrent": 2, "retries": {"enabled": {}}}},
+        ),
+        (
+            None,
+            {"config": {"in_process": {"retries": {"disabled": {}}}}},
+            {"multi_or_in_process_executor": {"in_process": {"retries": {"disabled": {}}}}},
+        ),
+    ],
+)
+def test_validate_run_config_fills_in_the_executor(
+    executor: Any, given: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    @job(executor_def=executor)
+    def one() -> None:
+        counts()
+
+    assert validate_run_config(one, {"execution": given})["execution"] == expected
+    loggers = {"console": {"config": {"log_level": "INFO"}}}
+    filled = validate_run_config(one, {"loggers": loggers})
+    assert filled["loggers"] == {"console": {"config": {"log_level": "INFO", "name": "dagster"}}}
+
+
+def test_validate_run_config_takes_run_config_and_refuses_others() -> None:
     @job
     def one() -> None:
         counts()
 
-    assert validate_run_config(one)["ops"] == {"counts": {"config": {"n": 1}}}
-    given = RunConfig(ops={"counts": Inner(n=2)})
-    assert validate_run_config(one, given)["ops"] == {"counts": {"config": {"n": 2}}}
+    filled = validate_run_config(one, RunConfig(ops={"counts": Inner(n=2)}))
+    assert filled["ops"]["counts"]["config"] == {"n": 2}
     with pytest.raises(DagsterInvalidConfigError):
         validate_run_config(one, {"ops": {"counts": {"config": {"n": "x"}}}})
+    with pytest.raises(InvariantError, match="validate_run_config takes a job, got OpDefinition"):
+        validate_run_config(counts)  # type: ignore[arg-type]
+
+
+def test_run_config_may_configure_the_io_manager_of_a_job_without_one(tmp_path: Path) -> None:
+    @op
+    def gives() -> int:
+        return 1
+
+    @job(executor_def=in_process_executor)
+    def one() -> None:
+        gives()
+
+    given = {"resources": {"io_manager": {"config": {"base_dir": str(tmp_path)}}}}
+    assert one.execute_in_process(given).success
+    assert list(tmp_path.iterdir()) == []  # it is of memory, and its config has no effect
+    result = execute_job(one, None, given, store=False)
+    assert result.success
+    assert [each.name for each in tmp_path.rglob("*") if each.is_file()] == ["result"]
+    wrong = {"resources": {"io_manager": {"config": {"nowhere": 1}}}}
+    with pytest.raises(DagsterInvalidConfigError, match="root:resources:io_manager:config:nowhere"):
+        execute_job(one, None, wrong, store=False)

@@ -84,7 +84,7 @@ def problems(target: Any, run_config: Any) -> dict[str, str]:
 def test_defaults_are_filled_in() -> None:
     filled = validate_run_config(nested, {"ops": KEYED})
     assert filled["ops"]["sized"]["config"] == {"n": 1, "name": "x"}
-    assert filled["ops"]["inner"]["ops"]["keyed"]["config"] == {"k": 1, "m": "d"}
+    assert filled["ops"]["inner.keyed"]["config"] == {"k": 1, "m": "d"}
 
 
 def test_an_op_that_is_mentioned_replaces_the_jobs_default_whole() -> None:

@@ -52,6 +52,12 @@ def test_values_are_those_of_dagster() -> None:
         lambda: AssetMaterialization("a", tags={"n": 1}),  # type: ignore[dict-item]
         lambda: AssetMaterialization(None),  # type: ignore[arg-type]
         lambda: AssetObservation("a", metadata={"x": object()}),
+        lambda: AssetObservation("a", metadata=[1]),  # type: ignore[arg-type]
+        lambda: AssetMaterialization("a", description=5),  # type: ignore[arg-type]
+        lambda: AssetMaterialization("a", partition=5),  # type: ignore[arg-type]
+        lambda: AssetObservation("a", partition=5),  # type: ignore[arg-type]
+        lambda: ExpectationResult(True, description=5),  # type: ignore[arg-type]
+        lambda: ExpectationResult(True, label=5),  # type: ignore[arg-type]
         lambda: ExpectationResult(1),  # type: ignore[arg-type]
     ],
 )

@@ -260,6 +260,8 @@ def test_reconstructable_jobs_made_in_functions_and_the_with_block(execute_on_ra
 def test_what_is_no_job_is_refused() -> None:
     with pytest.raises(DefinitionError, match="execute_job takes a job, got OpDefinition"):
         execute_job(fine)  # type: ignore[arg-type]  # wrong on purpose
+    with pytest.raises(InvariantError, match=r"a function without parameters, .* needs one, two"):
+        reconstructable(lambda one, two, three=3, *more: fine)  # type: ignore[arg-type]
     with pytest.raises(InvariantError, match=r"reconstructable takes a job, or .*, got OpDef"):
         reconstructable(lambda: fine)  # type: ignore[arg-type,return-value]  # wrong on purpose
 
@@ -333,7 +335,7 @@ def test_validate_run_config_fills_in_defaults() -> None:
     full = validate_run_config(
         whole, {"ops": {"part": {"ops": {"configured": {"config": {"m": 1}}}}}}
     )
-    assert full["ops"] == {"part": {"ops": {"configured": {"config": {"n": 3, "m": 1}}}}}
+    assert full["ops"]["part.configured"]["config"] == {"n": 3, "m": 1}
     with pytest.raises(ConfigError, match="root:ops:part:ops:configured:config"):
         validate_run_config(whole)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import textwrap
 from pathlib import Path
 
@@ -180,6 +181,7 @@ def test_directories_are_read_with_what_is_below(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("" if "other" in name else "from dagster import op\n")
     (tmp_path / "a/loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "a/pipe.py")
     reports = read_tree([tmp_path, tmp_path / "a/jobs.py"])
     assert [str(report.path.relative_to(tmp_path)) for report in reports] == [
         "a/jobs.py",

@@ -1,5 +1,6 @@
 """Runs in a store, as Dagster's instance shows them."""
 
+import copy
 import datetime
 import gc
 import os
@@ -17,6 +18,7 @@ from rayexec import (
     EventRecordsFilter,
     ReexecutionOptions,
     RunsFilter,
+    UnsupportedError,
     build_reconstructable_job,
     execute_job,
     job,
@@ -239,3 +241,19 @@ def test_stores_of_instances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     del forgotten
     gc.collect()
     assert not os.path.exists(directory)
+
+
+def test_what_belongs_to_assets_and_partitions_says_so(instance: DagsterInstance) -> None:
+    names = {
+        "all_asset_keys": "assets",
+        "add_dynamic_partitions": "partitions",
+        "get_backfills": "partitions",
+        "start_schedule": "schedules",
+        "start_sensor": "sensors",
+    }
+    for name, what in names.items():
+        with pytest.raises(UnsupportedError, match=f"{name} .* does not have {what}"):
+            getattr(instance, name)
+    with pytest.raises(AttributeError, match="no attribute 'no_such'"):
+        getattr(instance, "no_such")  # noqa: B009
+    assert not hasattr(copy.copy(instance), "no_such")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
+from rayexec.cli.printable import printable_line
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.errors import LoadError
 from rayexec.launch.job_file import JobSource, check_source, find_job_set
@@ -21,7 +22,7 @@ def list_definitions(source: JobSource, *, as_json: bool) -> int:
         if as_json:
             write_json(results, outline.to_dict())
         else:
-            results.writelines(f"{line}\n" for line in _lines(outline))
+            results.writelines(f"{printable_line(line)}\n" for line in _lines(outline))
     return SUCCEEDED
 
 

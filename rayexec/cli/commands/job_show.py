@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rayexec.cli.exit_codes import SUCCEEDED, with_exit_code
 from rayexec.cli.parsing import parse_selection
+from rayexec.cli.printable import printable_line, printable_text
 from rayexec.cli.render.tree import tree_lines
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.launch.job_file import JobSource, find_jobs, load_job
@@ -24,7 +25,8 @@ def list_jobs(source: JobSource, *, as_json: bool) -> int:
         if as_json:
             write_json(results, {"jobs": [job.to_dict() for job in jobs]})
         else:
-            results.write("\n\n".join("\n".join(_lines(job)) for job in jobs) + "\n")
+            listed = "\n\n".join("\n".join(_lines(job)) for job in jobs)
+            results.write(f"{printable_text(listed)}\n")
     return SUCCEEDED
 
 
@@ -45,5 +47,5 @@ def print_job(source: JobSource, op_selection: tuple[str, ...], *, as_json: bool
         if as_json:
             write_json(results, outline.to_dict())
         else:
-            results.writelines(f"{line}\n" for line in tree_lines(outline))
+            results.writelines(f"{printable_line(line)}\n" for line in tree_lines(outline))
     return SUCCEEDED
