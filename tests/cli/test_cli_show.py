@@ -102,8 +102,8 @@ big
 ├─ nap
 │    → result: Any
 └─ gather
-     xs: list ← [inner, more]
      start: Nothing ← nap
+     xs: list ← [inner, more]
      → result: Any
 """
 
@@ -154,7 +154,7 @@ def test_print_as_json() -> None:
     printed = _json("print", "-j", "big")
     nodes = {node["name"]: node for node in printed["nodes"]}
     assert nodes["more"]["definition"] == "add"
-    assert nodes["gather"]["inputs"][0] == {
+    assert nodes["gather"]["inputs"][1] == {
         "name": "xs",
         "type": "list",
         "from": ["inner", "more"],
@@ -176,7 +176,7 @@ def test_plan_lists_steps_with_requests() -> None:
     rows = [" ".join(line.split()) for line in lines[3:10]]
     assert rows[:2] == ["1 split 1 CPU -", "2 use 1 CPU split"]
     assert rows[6].startswith("7 gather 2 CPU, 3 GiB memory")
-    assert rows[6].endswith("inner.add_2, more, nap")
+    assert rows[6].endswith("nap, inner.add_2, more")
     assert "max_concurrent  1 (from the config or the command line); held by" in printed
 
 
