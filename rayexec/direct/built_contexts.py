@@ -94,6 +94,8 @@ class DirectInitResourceContext(OpensResources, InitResourceContext):
 
     def __init__(self, config: Any, resources: Mapping[str, Any] | None, instance: Any) -> None:
         super().__init__(resource_config=config, instance=instance or DagsterInstance.ephemeral())
+        if config is None:  # in the function of a resource without config it is None again
+            self.resource_config = {}
         self._given = resources
         self._opened = OpenedResources(resources, None, ephemeral_run())
 

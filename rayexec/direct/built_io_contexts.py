@@ -60,7 +60,7 @@ def build_output_context(
     step_key: str = "ephemeral",
     name: str = "result",
     definition_metadata: Mapping[str, Any] | None = None,
-    run_id: str = "EPHEMERAL",
+    run_id: str = "__EPHEMERAL_RUN_ID",  # as in Dagster, where it may be part of a path
     mapping_key: str | None = None,
     config: Any = None,
     dagster_type: Any = None,

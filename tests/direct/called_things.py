@@ -56,6 +56,11 @@ def plain(_: Any) -> str:
 
 
 @resource
+def config_of(context: Any) -> Any:
+    return context.resource_config
+
+
+@resource
 def without_context() -> int:
     return 7
 

@@ -83,7 +83,7 @@ def test_a_manager_that_does_not_open(execute: Any, is_ray: bool) -> None:
 def test_managers_are_tested_without_a_run(tmp_path: Path) -> None:
     manager = JsonManager(directory=str(tmp_path))
     output = build_output_context(step_key="a", name="b", mapping_key="c", metadata={"m": 1})
-    assert output.get_identifier() == ["EPHEMERAL", "a", "b", "c"]
+    assert output.get_identifier() == ["__EPHEMERAL_RUN_ID", "a", "b", "c"]
     assert output.definition_metadata == {"m": 1}
     manager.handle_output(output, [5])
     assert output.get_logged_metadata()["size"].value == 3
