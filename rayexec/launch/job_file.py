@@ -344,10 +344,9 @@ def _import_advice(error: ImportError) -> str:
     if "no known parent package" in str(error):
         return "The file is a part of a package: give its dotted name with -m, not the file."
     if package == "rayexec" and (wanted := _NOT_IN_RAYEXEC.match(str(error))):
-        import rayexec
-
+        similar = nearest(wanted[1], dir(sys.modules[package]))
         return (
-            f"rayexec has no {wanted[1]}.{nearest(wanted[1], dir(rayexec))} See the names of "
-            "Dagster in the documentation for what it has."
+            f"rayexec has no {wanted[1]}.{similar} See the names of Dagster in "
+            "the documentation for what it has."
         )
     return ""
