@@ -75,15 +75,28 @@ _direct_calls.set_loader(lambda: import_module("rayexec.direct"))
 class _PrivatePaths:
     """Serves imports such as ``rayexec._core.definitions.output``: Dagster's private paths."""
 
-    PACKAGES = (
-        "_annotations",
-        "_check",
-        "_config",
-        "_core",
-        "_record",
-        "_serdes",
-        "_time",
-        "_utils",
+    PACKAGES = frozenset(
+        [
+            "_annotations",
+            "_api",
+            "_builtins",
+            "_check",
+            "_cli",
+            "_config",
+            "_core",
+            "_daemon",
+            "_experimental",
+            "_generate",
+            "_grpc",
+            "_legacy",
+            "_loggers",
+            "_record",
+            "_scheduler",
+            "_serdes",
+            "_time",
+            "_utils",
+            "_vendored",
+        ]
     )
 
     @classmethod

@@ -29,10 +29,8 @@ _NUMPY_INPUT = re.compile(r"^\*{0,2}(\w+)\s*(?::.*)?$")
 _TYPED_OUTPUT = re.compile(r"^[\w.]+(?:\[.*\])?\s*:\s+(.*)$", re.DOTALL)
 
 
-def described(docstring: str | None) -> Descriptions:
+def described(docstring: str) -> Descriptions:
     """Return the descriptions in a docstring; a part in no such style has none."""
-    if docstring is None or not (":" in docstring or "---" in docstring):
-        return Descriptions({})
     lines = inspect.cleandoc(docstring).splitlines()
     inputs, output = _fields(lines)
     for title, body, is_numpy in _sections(lines):

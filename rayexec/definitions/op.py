@@ -11,7 +11,6 @@ from rayexec.definitions.code import ByReference
 from rayexec.definitions.compute_functions import function_of, parameters_of
 from rayexec.definitions.concurrency import Pool, pool_of
 from rayexec.definitions.config_parameter import checked_schema, schema_of_parameter
-from rayexec.definitions.docstrings import described
 from rayexec.definitions.fresh_data import ReadOnlyDict
 from rayexec.definitions.handles import Level
 from rayexec.definitions.invocation import Invocable, PendingNodeInvocation
@@ -254,13 +253,13 @@ def op(
         if description is not None and not isinstance(description, str):
             raise DefinitionError(f"{where}: description is a string, got {description!r}.")
         annotations = annotations_of(fn)
-        descriptions = described(getattr(fn, "__doc__", None))
-        parameters, inputs = read_signature(fn, where, ins, annotations, descriptions.inputs)
+        described, description_of_output = _descriptions(getattr(fn, "__doc__", None))
+        parameters, inputs = read_signature(fn, where, ins, annotations, described)
         _check_settings(where, retry_policy, timeout)
         keys = _resource_keys(where, required_resource_keys, parameters)
         stated = version_of(code_version, version, where)
         check_version(stated, where, cache=cache)
-        outputs = read_outputs(where, out, fn, annotations, descriptions.output)
+        outputs = read_outputs(where, out, fn, annotations, description_of_output)
         all_tags = normalize_tags(tags, where)
         priority(all_tags, where)
         return OpDefinition(
@@ -291,6 +290,15 @@ def op(
             f"@op takes a function, got {type(fn).__name__}; its options are given by name."
         )
     return decorate(fn)
+
+
+def _descriptions(docstring: str | None) -> tuple[Mapping[str, str], str | None]:
+    """Return the descriptions of inputs, and of the output, in a docstring."""
+    if not docstring or not (":" in docstring or "---" in docstring):
+        return {}, None
+    from rayexec.definitions.docstrings import described  # compiles patterns, which few ops need
+
+    return described(docstring)
 
 
 def _check_settings(where: str, retry_policy: Any, timeout: Any) -> None:

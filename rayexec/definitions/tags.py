@@ -25,7 +25,7 @@ MAX_RUNTIME_TAGS = ("rayexec/max_runtime", MAX_RUNTIME_SECONDS_TAG)
 
 
 def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]:
-    """Return ``tags`` as strings, with other values encoded as JSON.
+    """Return ``tags`` as strings, with other values encoded as JSON of sorted keys.
 
     Raises DefinitionError for other keys than strings, and for values without JSON.
     """
@@ -41,7 +41,7 @@ def normalize_tags(tags: Mapping[str, Any] | None, where: str) -> dict[str, str]
             normal[key] = value
             continue
         try:
-            normal[key] = json.dumps(value)
+            normal[key] = json.dumps(value, sort_keys=True)
             is_same = json.loads(normal[key]) == value
         except (TypeError, ValueError):
             raise DefinitionError(

@@ -45,7 +45,7 @@ def call_resource(
             f"{type(given).__name__}."
         )
     context = build_init_resource_context() if given is None else given
-    config = direct_config(resource, context.resource_config, what)
+    config = direct_config(resource, context.given_config, what)
     returned = resource.fn(context.bound_to(resource, config)) if takes_context else resource.fn()
     return _as_context_manager(returned, what) if inspect.isgenerator(returned) else returned
 

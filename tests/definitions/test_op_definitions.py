@@ -464,3 +464,9 @@ def test_version_is_the_old_name_of_code_version() -> None:
     assert (aged.code_version, aged.version) == ("3", "3")
     with pytest.raises(DefinitionError, match="version is the old name of code_version; give one"):
         op(version="3", code_version="4")(_google)
+
+
+def test_tags_are_json_with_sorted_keys() -> None:
+    assert declare(tags={"limits": {"memory": 2, "cpu": [2, 1]}})(body).tags == {
+        "limits": '{"cpu": [2, 1], "memory": 2}'
+    }

@@ -20,6 +20,7 @@ MOST_FILES = {
     "An event from a worker": 4,
     "How a limit is held": 5,
     "A command": 2,
+    "A name of Dagster": 5,
     "An engine": 2,
     "A store": 3,
     "An executor key": 2,

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 PROBE = Path(__file__).with_name("probe.py")
 TABLE = Path(__file__).with_name("verdicts.tsv")
-PROBE_TIMEOUT_S = 300
+PROBE_TIMEOUT_S = 100
 # A name with one of these parts belongs to assets, partitions, schedules, sensors or automation.
 LATER = ("asset", "partition", "schedule", "sensor", "automation", "freshness", "backfill")
 LATER_NAMES = {
@@ -122,6 +122,8 @@ def main() -> int:
         file = root / path
         if str(file) not in answers:
             answers[str(file)] = probed(options.dagster, "dagster", through, root, file)
+            if options.answers:
+                options.answers.write_text(json.dumps(answers))
         theirs = answers[str(file)]
         ours = probed(sys.executable, "rayexec", through, root, file)
         said, reason = verdict(theirs, ours)
@@ -135,8 +137,6 @@ def main() -> int:
     ]
     with ThreadPoolExecutor(2) as pool:
         rows = sorted(pool.map(judged, lines))
-    if options.answers:
-        options.answers.write_text(json.dumps(answers))
     options.table.write_text("\n".join("\t".join(row) for row in [Row(*Row._fields), *rows]) + "\n")
     for kind in ("ops", "more"):
         of_kind = Counter(row.verdict for row in rows if row.needs == kind)

@@ -26,7 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-JOB_TIMEOUT_S = 60
+JOB_TIMEOUT_S = 20
 # Modules that are there for both packages.
 REAL = {*sys.stdlib_module_names, "dagster", "rayexec", "pydantic", "typing_extensions", "yaml"}
 REAL |= {"certifi", "pydantic_settings", "dotenv"}
@@ -188,7 +188,8 @@ class Modules:
             if (
                 directory.is_relative_to(root)
                 and directory.is_dir()
-                and not (directory / "__init__.py").exists()
+                # A package beside the root may be a working directory all the same.
+                and (directory.parent == root or not (directory / "__init__.py").exists())
                 and not any((directory / name).exists() for name in ("dagster", "dagster_shared"))
             ):
                 yield directory
