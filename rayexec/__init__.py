@@ -41,7 +41,7 @@ _MODULE_OF, _OWN_NAME_OF = _listed()
 
 def __getattr__(name: str) -> Any:
     if name == "__all__":
-        from rayexec.definitions.stand_in_names import TOPIC_OF
+        from rayexec.definitions.stand_ins.topics import TOPIC_OF
 
         value: Any = sorted([*_MODULE_OF, *_OWN_NAME_OF, *TOPIC_OF])
     else:
@@ -50,7 +50,7 @@ def __getattr__(name: str) -> Any:
         if module is None:
             if not _is_stand_in(name):
                 raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-            module = "rayexec.definitions.stand_ins"
+            module = "rayexec.definitions.stand_ins.inert"
         value = getattr(import_module(module), own_name)
     globals()[name] = value
     return value
@@ -59,7 +59,7 @@ def __getattr__(name: str) -> Any:
 def _is_stand_in(name: str) -> bool:
     if name.startswith("_"):
         return False
-    from rayexec.definitions.stand_in_names import TOPIC_OF
+    from rayexec.definitions.stand_ins.topics import TOPIC_OF
 
     return name in TOPIC_OF
 
@@ -104,7 +104,7 @@ class _PrivatePaths:
         package, _, below = fullname.partition(".")
         if package != "rayexec" or below.partition(".")[0] not in cls.PACKAGES:
             return None
-        from rayexec.definitions.private_paths import spec_of
+        from rayexec.definitions.stand_ins.private_paths import spec_of
 
         return spec_of(fullname)
 

@@ -22,18 +22,8 @@ from rayexec.definitions.configurable_resource import (
     ConfigurableResourceFactory as ConfigurableResourceFactory,
 )
 from rayexec.definitions.configured import configured as configured
-from rayexec.definitions.console_loggers import JsonLogFormatter as JsonLogFormatter
-from rayexec.definitions.console_loggers import colored_console_logger as colored_console_logger
-from rayexec.definitions.console_loggers import default_loggers as default_loggers
-from rayexec.definitions.console_loggers import default_system_loggers as default_system_loggers
-from rayexec.definitions.console_loggers import json_console_logger as json_console_logger
 from rayexec.definitions.contexts import InitResourceContext as InitResourceContext
 from rayexec.definitions.contexts import OpExecutionContext as OpExecutionContext
-from rayexec.definitions.dependencies import DependencyDefinition as DependencyDefinition
-from rayexec.definitions.dependencies import InputMapping as InputMapping
-from rayexec.definitions.dependencies import MultiDependencyDefinition as MultiDependencyDefinition
-from rayexec.definitions.dependencies import NodeInvocation as NodeInvocation
-from rayexec.definitions.dependencies import OutputMapping as OutputMapping
 from rayexec.definitions.environment_values import EnvVar as EnvVar
 from rayexec.definitions.executor import ExecutorDefinition as ExecutorDefinition
 from rayexec.definitions.executor import in_process_executor as in_process_executor
@@ -42,6 +32,13 @@ from rayexec.definitions.executor import (
 )
 from rayexec.definitions.executor import multiprocess_executor as multiprocess_executor
 from rayexec.definitions.executor import ray_executor as ray_executor
+from rayexec.definitions.graphs.dependencies import DependencyDefinition as DependencyDefinition
+from rayexec.definitions.graphs.dependencies import InputMapping as InputMapping
+from rayexec.definitions.graphs.dependencies import (
+    MultiDependencyDefinition as MultiDependencyDefinition,
+)
+from rayexec.definitions.graphs.dependencies import NodeInvocation as NodeInvocation
+from rayexec.definitions.graphs.dependencies import OutputMapping as OutputMapping
 from rayexec.definitions.hook_context import HookContext as HookContext
 from rayexec.definitions.hooks import HookDefinition as HookDefinition
 from rayexec.definitions.hooks import HookExecutionResult as HookExecutionResult
@@ -64,36 +61,71 @@ from rayexec.definitions.io_manager import IOManager as IOManager
 from rayexec.definitions.io_manager import IOManagerDefinition as IOManagerDefinition
 from rayexec.definitions.io_manager import input_manager as input_manager
 from rayexec.definitions.io_manager import io_manager as io_manager
-from rayexec.definitions.logger import InitLoggerContext as InitLoggerContext
-from rayexec.definitions.logger import LoggerDefinition as LoggerDefinition
-from rayexec.definitions.logger import logger as logger
+from rayexec.definitions.loggers.console_loggers import JsonLogFormatter as JsonLogFormatter
+from rayexec.definitions.loggers.console_loggers import (
+    colored_console_logger as colored_console_logger,
+)
+from rayexec.definitions.loggers.console_loggers import default_loggers as default_loggers
+from rayexec.definitions.loggers.console_loggers import (
+    default_system_loggers as default_system_loggers,
+)
+from rayexec.definitions.loggers.console_loggers import json_console_logger as json_console_logger
+from rayexec.definitions.loggers.logger import InitLoggerContext as InitLoggerContext
+from rayexec.definitions.loggers.logger import LoggerDefinition as LoggerDefinition
+from rayexec.definitions.loggers.logger import logger as logger
+from rayexec.definitions.loggers.python_logger import get_dagster_logger as get_dagster_logger
 from rayexec.definitions.mapping import ConfigMapping as ConfigMapping
 from rayexec.definitions.mapping import config_mapping as config_mapping
-from rayexec.definitions.metadata import BoolMetadataValue as BoolMetadataValue
-from rayexec.definitions.metadata import DagsterAssetMetadataValue as DagsterAssetMetadataValue
-from rayexec.definitions.metadata import DagsterJobMetadataValue as DagsterJobMetadataValue
-from rayexec.definitions.metadata import DagsterRunMetadataValue as DagsterRunMetadataValue
-from rayexec.definitions.metadata import FloatMetadataValue as FloatMetadataValue
-from rayexec.definitions.metadata import IntMetadataValue as IntMetadataValue
-from rayexec.definitions.metadata import JsonMetadataValue as JsonMetadataValue
-from rayexec.definitions.metadata import MarkdownMetadataValue as MarkdownMetadataValue
-from rayexec.definitions.metadata import MetadataValue as MetadataValue
-from rayexec.definitions.metadata import NotebookMetadataValue as NotebookMetadataValue
-from rayexec.definitions.metadata import NullMetadataValue as NullMetadataValue
-from rayexec.definitions.metadata import PathMetadataValue as PathMetadataValue
-from rayexec.definitions.metadata import PoolMetadataValue as PoolMetadataValue
-from rayexec.definitions.metadata import PythonArtifactMetadataValue as PythonArtifactMetadataValue
-from rayexec.definitions.metadata import (
+from rayexec.definitions.metadata.metadata_value import BoolMetadataValue as BoolMetadataValue
+from rayexec.definitions.metadata.metadata_value import (
+    DagsterAssetMetadataValue as DagsterAssetMetadataValue,
+)
+from rayexec.definitions.metadata.metadata_value import (
+    DagsterJobMetadataValue as DagsterJobMetadataValue,
+)
+from rayexec.definitions.metadata.metadata_value import (
+    DagsterRunMetadataValue as DagsterRunMetadataValue,
+)
+from rayexec.definitions.metadata.metadata_value import FloatMetadataValue as FloatMetadataValue
+from rayexec.definitions.metadata.metadata_value import IntMetadataValue as IntMetadataValue
+from rayexec.definitions.metadata.metadata_value import JsonMetadataValue as JsonMetadataValue
+from rayexec.definitions.metadata.metadata_value import (
+    MarkdownMetadataValue as MarkdownMetadataValue,
+)
+from rayexec.definitions.metadata.metadata_value import MetadataValue as MetadataValue
+from rayexec.definitions.metadata.metadata_value import (
+    NotebookMetadataValue as NotebookMetadataValue,
+)
+from rayexec.definitions.metadata.metadata_value import NullMetadataValue as NullMetadataValue
+from rayexec.definitions.metadata.metadata_value import PathMetadataValue as PathMetadataValue
+from rayexec.definitions.metadata.metadata_value import PoolMetadataValue as PoolMetadataValue
+from rayexec.definitions.metadata.metadata_value import (
+    PythonArtifactMetadataValue as PythonArtifactMetadataValue,
+)
+from rayexec.definitions.metadata.metadata_value import (
     TableColumnLineageMetadataValue as TableColumnLineageMetadataValue,
 )
-from rayexec.definitions.metadata import TableMetadataValue as TableMetadataValue
-from rayexec.definitions.metadata import TableSchemaMetadataValue as TableSchemaMetadataValue
-from rayexec.definitions.metadata import TextMetadataValue as TextMetadataValue
-from rayexec.definitions.metadata import TimestampMetadataValue as TimestampMetadataValue
-from rayexec.definitions.metadata import UrlMetadataValue as UrlMetadataValue
+from rayexec.definitions.metadata.metadata_value import TableMetadataValue as TableMetadataValue
+from rayexec.definitions.metadata.metadata_value import (
+    TableSchemaMetadataValue as TableSchemaMetadataValue,
+)
+from rayexec.definitions.metadata.metadata_value import TextMetadataValue as TextMetadataValue
+from rayexec.definitions.metadata.metadata_value import (
+    TimestampMetadataValue as TimestampMetadataValue,
+)
+from rayexec.definitions.metadata.metadata_value import UrlMetadataValue as UrlMetadataValue
+from rayexec.definitions.metadata.plain_metadata import MetadataEntry as MetadataEntry
+from rayexec.definitions.metadata.table_schema import TableColumn as TableColumn
+from rayexec.definitions.metadata.table_schema import (
+    TableColumnConstraints as TableColumnConstraints,
+)
+from rayexec.definitions.metadata.table_schema import TableColumnDep as TableColumnDep
+from rayexec.definitions.metadata.table_schema import TableColumnLineage as TableColumnLineage
+from rayexec.definitions.metadata.table_schema import TableConstraints as TableConstraints
+from rayexec.definitions.metadata.table_schema import TableRecord as TableRecord
+from rayexec.definitions.metadata.table_schema import TableSchema as TableSchema
 from rayexec.definitions.op import OpDefinition as OpDefinition
 from rayexec.definitions.op import op as op
-from rayexec.definitions.plain_metadata import MetadataEntry as MetadataEntry
 from rayexec.definitions.ports import DynamicOut as DynamicOut
 from rayexec.definitions.ports import DynamicOutput as DynamicOutput
 from rayexec.definitions.ports import GraphIn as GraphIn
@@ -101,7 +133,6 @@ from rayexec.definitions.ports import GraphOut as GraphOut
 from rayexec.definitions.ports import In as In
 from rayexec.definitions.ports import Out as Out
 from rayexec.definitions.ports import Output as Output
-from rayexec.definitions.python_logger import get_dagster_logger as get_dagster_logger
 from rayexec.definitions.ray_options import RayOptions as RayOptions
 from rayexec.definitions.relative_path import file_relative_path as file_relative_path
 from rayexec.definitions.resource import (
@@ -131,17 +162,15 @@ from rayexec.definitions.schemas.declarations import Permissive as Permissive
 from rayexec.definitions.schemas.declarations import ScalarUnion as ScalarUnion
 from rayexec.definitions.schemas.declarations import Selector as Selector
 from rayexec.definitions.schemas.declarations import Shape as Shape
+from rayexec.definitions.stand_ins.warning_classes import BetaWarning as BetaWarning
+from rayexec.definitions.stand_ins.warning_classes import (
+    ConfigArgumentWarning as ConfigArgumentWarning,
+)
+from rayexec.definitions.stand_ins.warning_classes import PreviewWarning as PreviewWarning
+from rayexec.definitions.stand_ins.warning_classes import SupersessionWarning as SupersessionWarning
+from rayexec.definitions.stand_ins.warning_classes import deprecation_warning as deprecation_warning
 from rayexec.definitions.surroundings import StepLog as StepLog
-from rayexec.definitions.table_schema import TableColumn as TableColumn
-from rayexec.definitions.table_schema import TableColumnConstraints as TableColumnConstraints
-from rayexec.definitions.table_schema import TableColumnDep as TableColumnDep
-from rayexec.definitions.table_schema import TableColumnLineage as TableColumnLineage
-from rayexec.definitions.table_schema import TableConstraints as TableConstraints
-from rayexec.definitions.table_schema import TableRecord as TableRecord
-from rayexec.definitions.table_schema import TableSchema as TableSchema
 from rayexec.definitions.tags import MAX_RUNTIME_SECONDS_TAG as MAX_RUNTIME_SECONDS_TAG
-from rayexec.definitions.type_loaders import DagsterTypeLoader as DagsterTypeLoader
-from rayexec.definitions.type_loaders import dagster_type_loader as dagster_type_loader
 from rayexec.definitions.type_names import Any as Any
 from rayexec.definitions.type_names import Bool as Bool
 from rayexec.definitions.type_names import Dict as Dict
@@ -153,22 +182,21 @@ from rayexec.definitions.type_names import Set as Set
 from rayexec.definitions.type_names import String as String
 from rayexec.definitions.type_names import Tuple as Tuple
 from rayexec.definitions.type_names import check_dagster_type as check_dagster_type
-from rayexec.definitions.type_registry import (
+from rayexec.definitions.types.dagster_type import DagsterType as DagsterType
+from rayexec.definitions.types.dagster_type import Nothing as Nothing
+from rayexec.definitions.types.dagster_type import (
+    PythonObjectDagsterType as PythonObjectDagsterType,
+)
+from rayexec.definitions.types.dagster_type import TypeCheck as TypeCheck
+from rayexec.definitions.types.type_loaders import DagsterTypeLoader as DagsterTypeLoader
+from rayexec.definitions.types.type_loaders import dagster_type_loader as dagster_type_loader
+from rayexec.definitions.types.type_registry import (
     make_python_type_usable_as_dagster_type as make_python_type_usable_as_dagster_type,
 )
-from rayexec.definitions.type_registry import usable_as_dagster_type as usable_as_dagster_type
-from rayexec.definitions.types import DagsterType as DagsterType
-from rayexec.definitions.types import Nothing as Nothing
-from rayexec.definitions.types import PythonObjectDagsterType as PythonObjectDagsterType
-from rayexec.definitions.types import TypeCheck as TypeCheck
+from rayexec.definitions.types.type_registry import usable_as_dagster_type as usable_as_dagster_type
 from rayexec.definitions.user_events import AssetMaterialization as AssetMaterialization
 from rayexec.definitions.user_events import AssetObservation as AssetObservation
 from rayexec.definitions.user_events import ExpectationResult as ExpectationResult
-from rayexec.definitions.warning_names import BetaWarning as BetaWarning
-from rayexec.definitions.warning_names import ConfigArgumentWarning as ConfigArgumentWarning
-from rayexec.definitions.warning_names import PreviewWarning as PreviewWarning
-from rayexec.definitions.warning_names import SupersessionWarning as SupersessionWarning
-from rayexec.definitions.warning_names import deprecation_warning as deprecation_warning
 from rayexec.direct.built_contexts import build_hook_context as build_hook_context
 from rayexec.direct.built_contexts import build_init_logger_context as build_init_logger_context
 from rayexec.direct.built_contexts import build_init_resource_context as build_init_resource_context
@@ -311,7 +339,7 @@ DagsterInvalidConfigDefinitionError = DefinitionError
 DagsterUnmetExecutorRequirementsError = EngineError
 TypeCheckContext = OpExecutionContext
 
-# Names of Dagster that only import: rayexec/definitions/stand_in_names.py has them by topic.
+# Names of Dagster that only import: rayexec/definitions/stand_ins/topics.py has them by topic.
 class AddDynamicPartitionsRequest(Any): ...
 class AllPartitionMapping(Any): ...
 class AnchorBasedFilePathMapping(Any): ...

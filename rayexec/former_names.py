@@ -15,8 +15,20 @@ from typing import Any
 __all__ = ["FORMER_NAMES", "StoredUnpickler", "load_stored", "stable_name"]
 
 _PACKAGE = "rayexec."
+# Modules that moved as a whole: the former one -> the present one, and the classes in it then.
+_MOVED = {
+    "definitions.composition": ("definitions.graphs.composition", "Composition"),
+    "definitions.logger": ("definitions.loggers.logger", "InitLoggerContext LoggerDefinition"),
+    "definitions.metadata": ("definitions.metadata.metadata_value", "MetadataValue"),
+    "definitions.types": ("definitions.types.dagster_type", "Nothing TypeCheck DagsterType"),
+}
 #: (former module, name) -> (present module, name), all below the package.
 FORMER_NAMES: dict[tuple[str, str], tuple[str, str]] = {
+    **{
+        (former, name): (present, name)
+        for former, (present, names) in _MOVED.items()
+        for name in names.split()
+    },
     ("definitions.config", "Config"): ("definitions.config_models", "Config"),
     ("definitions.config_models", "EnvVar"): ("definitions.environment_values", "EnvVar"),
     # The first name comes last: keys of cached outputs hold it.

@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, overload
 
 from rayexec.definitions.decorated import named_like
-from rayexec.definitions.dependencies import Dependency, InputMapping, OutputMapping
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
-from rayexec.definitions.graph import GraphDefinition, compose, graph_config
+from rayexec.definitions.graphs.dependencies import Dependency, InputMapping, OutputMapping
+from rayexec.definitions.graphs.graph import GraphDefinition, compose, graph_config
+from rayexec.definitions.graphs.job_definition import JobDefinition
+from rayexec.definitions.graphs.wiring import wire
 from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
 from rayexec.definitions.invocation import PendingNodeInvocation
-from rayexec.definitions.job import JobDefinition
-from rayexec.definitions.logger import LoggerDefinition
+from rayexec.definitions.loggers.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import normalize_tags
-from rayexec.definitions.wiring import wire
 from rayexec.errors import DefinitionError, MisuseError
 from rayexec.names import check_name
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.graphs.graph import GraphDefinition
 from rayexec.definitions.mapping import ConfigMapping
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.types.dagster_type import DagsterType
 
 __all__ = ["OpenInputs", "config_path", "mapped_graphs"]
 

@@ -8,7 +8,7 @@ from rayexec.config.document import apply_mapping
 from rayexec.definitions.config_models import FieldValues
 from rayexec.definitions.environment_values import origins_in_environment
 from rayexec.definitions.fields_resource import FieldsResource
-from rayexec.definitions.logger import LoggerDefinition
+from rayexec.definitions.loggers.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import NO_DEFAULT

@@ -8,7 +8,7 @@ from typing import Any
 
 from rayexec.definitions.config_fields import config_dict, document_value
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.definitions.mapping import ConfigMapping, Fixed
 from rayexec.definitions.schemas.schema import MISSING, validate
 from rayexec.definitions.schemas.unprocessed import unprocessed

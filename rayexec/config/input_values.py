@@ -11,7 +11,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 from rayexec.config.file_owners import trusted_owners
 from rayexec.definitions.schemas.schema import validate
-from rayexec.definitions.type_loaders import (
+from rayexec.definitions.types.dagster_type import DagsterType
+from rayexec.definitions.types.type_loaders import (
     DagsterTypeLoader,
     DictLoader,
     ItemsLoader,
@@ -21,7 +22,6 @@ from rayexec.definitions.type_loaders import (
     TupleLoader,
     UnloadedInput,
 )
-from rayexec.definitions.types import DagsterType
 from rayexec.errors import Problem, StoreError
 from rayexec.private_directory import StrangerError
 

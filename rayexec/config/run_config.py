@@ -13,8 +13,8 @@ from rayexec.config.execution import ExecutionSettings, resolve_execution
 from rayexec.config.input_values import BadInputError, load_input
 from rayexec.config.port_config import PortConfig, PortSchemas
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.graph import GraphDefinition
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.graph import GraphDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.definitions.log_levels import LOG_LEVELS
 from rayexec.definitions.mapping import ConfigMapping, open_schema
 from rayexec.definitions.op import OpDefinition

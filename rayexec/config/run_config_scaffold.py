@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rayexec.config.config_paths import OpenInputs, config_path, mapped_graphs
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.definitions.mapping import open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.schemas.schema import is_required, scaffold
-from rayexec.definitions.type_loaders import DagsterTypeLoader, PlainLoader
+from rayexec.definitions.types.type_loaders import DagsterTypeLoader, PlainLoader
 
 __all__ = ["scaffold_run_config"]
 

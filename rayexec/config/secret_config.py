@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rayexec.config.masking import MASKED, mask_env_vars
-from rayexec.definitions.graph import GraphDefinition
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.graph import GraphDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.definitions.mapping import open_schema
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rayexec.definitions.job_set import definitions as definitions
+    from rayexec.definitions.graphs.job_set import definitions as definitions
 else:
     definitions = sys.modules[__name__]
 
@@ -20,7 +20,7 @@ else:
 class _Decorator(ModuleType):
     def __call__(self, fn: Callable[..., Any]) -> Any:
         """Mark a function that returns a Definitions; the command line calls it."""
-        from rayexec.definitions.job_set import definitions
+        from rayexec.definitions.graphs.job_set import definitions
 
         return definitions(fn)
 

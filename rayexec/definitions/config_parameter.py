@@ -7,7 +7,7 @@ from typing import Any, ForwardRef
 
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.ports import NO_DEFAULT
-from rayexec.definitions.types import is_subclass
+from rayexec.definitions.types.dagster_type import is_subclass
 from rayexec.errors import DefaultConfigError, DefinitionError
 
 __all__ = ["checked_schema", "schema_of_parameter"]

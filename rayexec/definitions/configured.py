@@ -7,11 +7,11 @@ from typing import Any
 
 from rayexec.definitions.configurable_resource import ConfigurableResourceFactory
 from rayexec.definitions.executor import ExecutorDefinition
-from rayexec.definitions.graph import GraphDefinition
-from rayexec.definitions.logger import LoggerDefinition
+from rayexec.definitions.graphs.graph import GraphDefinition
+from rayexec.definitions.loggers.logger import LoggerDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
-from rayexec.definitions.types import is_subclass
+from rayexec.definitions.types.dagster_type import is_subclass
 from rayexec.errors import DefinitionError
 
 __all__ = ["configured"]

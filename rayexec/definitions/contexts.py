@@ -12,11 +12,11 @@ from typing_extensions import Self
 from rayexec.definitions.called_op import CalledOp
 from rayexec.definitions.config_models import FieldValues, as_data
 from rayexec.definitions.fresh_data import fresh
-from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.loggers.python_logger import RUNNING
+from rayexec.definitions.metadata.metadata_value import MetadataValue
+from rayexec.definitions.metadata.plain_metadata import normalize_metadata
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.ports import NO_DEFAULT
-from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.surroundings import (
     NO_RESOURCES,
     OwnRunInfo,

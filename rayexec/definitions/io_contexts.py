@@ -7,12 +7,12 @@ from typing import Any
 
 from rayexec.definitions.asset_key import AssetKey
 from rayexec.definitions.fresh_data import fresh
-from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.metadata.metadata_value import MetadataValue
+from rayexec.definitions.metadata.plain_metadata import normalize_metadata
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.surroundings import Resources, StepLog, no_instance
-from rayexec.definitions.type_resolution import ANY
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.types.dagster_type import DagsterType
+from rayexec.definitions.types.type_resolution import ANY
 from rayexec.definitions.user_events import AssetMaterialization, AssetObservation
 from rayexec.errors import InvariantError
 

@@ -10,7 +10,7 @@ from typing import Any, overload
 from rayexec.definitions.code import ByReference
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.ports import NO_DEFAULT
-from rayexec.definitions.types import annotations_of, is_subclass
+from rayexec.definitions.types.dagster_type import annotations_of, is_subclass
 from rayexec.errors import DefinitionError
 
 __all__ = ["ConfigMapping", "Fixed", "config_mapping", "mapping_of", "open_schema", "preset_of"]

@@ -29,7 +29,7 @@ from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.return_annotation import read_outputs
 from rayexec.definitions.tags import normalize_tags, priority
 from rayexec.definitions.time_limits import as_time_limit
-from rayexec.definitions.types import annotations_of
+from rayexec.definitions.types.dagster_type import annotations_of
 from rayexec.definitions.versions import check_version, version_of
 from rayexec.direct_calls import direct_calls
 from rayexec.errors import DefinitionError

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.ports import NO_DEFAULT, In, Out
 from rayexec.definitions.resource import is_resource_annotation
-from rayexec.definitions.types import is_subclass
+from rayexec.definitions.types.dagster_type import is_subclass
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name, nearest
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from rayexec.definitions.plain_metadata import normalize_metadata
-from rayexec.definitions.type_resolution import ANY, resolve_type
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.metadata.plain_metadata import normalize_metadata
+from rayexec.definitions.types.dagster_type import DagsterType
+from rayexec.definitions.types.type_resolution import ANY, resolve_type
 from rayexec.errors import DefinitionError
 from rayexec.names import check_name
 

@@ -6,8 +6,8 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 
 from rayexec.definitions.named_ports import InputDefinition, OutputDefinition
-from rayexec.definitions.type_resolution import ANY, resolve_type
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.types.dagster_type import DagsterType
+from rayexec.definitions.types.type_resolution import ANY, resolve_type
 from rayexec.errors import InvariantError
 from rayexec.names import nearest
 

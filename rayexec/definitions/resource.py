@@ -15,7 +15,7 @@ from rayexec.definitions.config_parameter import checked_schema
 from rayexec.definitions.decorated import named_like
 from rayexec.definitions.mapping import preset_of
 from rayexec.definitions.ports import NO_DEFAULT
-from rayexec.definitions.types import is_subclass
+from rayexec.definitions.types.dagster_type import is_subclass
 from rayexec.direct_calls import direct_calls
 from rayexec.errors import DefinitionError
 from rayexec.names import nearest

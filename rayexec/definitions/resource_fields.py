@@ -14,7 +14,7 @@ import pydantic
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.environment_values import EnvVar, holds_environment, is_plain
 from rayexec.definitions.resource import ResourceClass, ResourceDefinition
-from rayexec.definitions.types import is_subclass
+from rayexec.definitions.types.dagster_type import is_subclass
 
 __all__ = ["ResourceDependency", "defaults_of", "key_of", "nested_fields", "schema_of"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.definitions.plain_metadata import normalize_metadata
+from rayexec.definitions.metadata.plain_metadata import normalize_metadata
 from rayexec.errors import DefinitionError
 
 __all__ = ["Backoff", "Failure", "Jitter", "RetryPolicy", "RetryRequested"]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rayexec.definitions.ports import NO_DEFAULT, DynamicOut, DynamicOutput, Out, Output
-from rayexec.definitions.types import Nothing
+from rayexec.definitions.types.dagster_type import Nothing
 from rayexec.errors import DefinitionError, InvariantError
 from rayexec.names import check_name
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.retry import Failure
-from rayexec.definitions.type_resolution import GenericName, optional_type, resolve_type
-from rayexec.definitions.types import DagsterType, TypeCheck
+from rayexec.definitions.types.dagster_type import DagsterType, TypeCheck
+from rayexec.definitions.types.type_resolution import GenericName, optional_type, resolve_type
 from rayexec.errors import DefinitionError
 
 __all__ = [

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
 from rayexec.definitions.asset_key import AssetKey, CoercibleToAssetKey
-from rayexec.definitions.metadata import MetadataValue
-from rayexec.definitions.plain_metadata import normalize_metadata
+from rayexec.definitions.metadata.metadata_value import MetadataValue
+from rayexec.definitions.metadata.plain_metadata import normalize_metadata
 from rayexec.errors import DefinitionError
 from rayexec.events import EventType
 

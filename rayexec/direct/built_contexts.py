@@ -9,8 +9,8 @@ from rayexec.definitions.called_op import CalledOp
 from rayexec.definitions.contexts import InitResourceContext
 from rayexec.definitions.hook_context import HookContext
 from rayexec.definitions.invocation import PendingNodeInvocation
-from rayexec.definitions.logger import InitLoggerContext
-from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.loggers.logger import InitLoggerContext
+from rayexec.definitions.metadata.metadata_value import MetadataValue
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.surroundings import Resources, RunInfo, ephemeral_run

@@ -9,7 +9,7 @@ from rayexec.definitions.asset_key import AssetKey, CoercibleToAssetKey
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.surroundings import Resources, ephemeral_run
-from rayexec.definitions.type_resolution import resolve_type
+from rayexec.definitions.types.type_resolution import resolve_type
 from rayexec.direct.opened_resources import OpenedResources, OpensResources
 from rayexec.errors import InvariantError, UnsupportedError
 

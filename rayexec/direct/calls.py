@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rayexec.definitions.logger import InitLoggerContext, LoggerDefinition
+from rayexec.definitions.loggers.logger import InitLoggerContext, LoggerDefinition
 from rayexec.definitions.ports import NO_DEFAULT
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.schemas.schema import is_required

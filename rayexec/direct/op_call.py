@@ -10,7 +10,7 @@ from rayexec.definitions.compute_functions import takes_dict
 from rayexec.definitions.invocation import PendingNodeInvocation
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import Output
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.types.dagster_type import DagsterType
 from rayexec.definitions.user_events import USER_EVENTS
 from rayexec.direct.op_context import DirectOpExecutionContext, build_op_context
 from rayexec.errors import InvocationError

@@ -9,9 +9,9 @@ from typing import Any
 from rayexec.config.run_config import ResolvedConfig
 from rayexec.definitions.config_models import as_data
 from rayexec.definitions.executor import ExecutorDefinition
-from rayexec.definitions.graph import GraphDefinition
+from rayexec.definitions.graphs.graph import GraphDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.definitions.io_manager import IO_MANAGER
-from rayexec.definitions.job import JobDefinition
 
 __all__ = ["filled_in"]
 

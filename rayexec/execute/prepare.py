@@ -13,9 +13,9 @@ from rayexec.config.execution_settings import check_overrides
 from rayexec.config.masking import MASKED, masked_env_vars
 from rayexec.config.run_config import resolve_run_config
 from rayexec.definitions.fields_resource import resource_definition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.definitions.io_manager import IO_MANAGER
-from rayexec.definitions.job import JobDefinition
-from rayexec.definitions.logger import InitLoggerContext
+from rayexec.definitions.loggers.logger import InitLoggerContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.surroundings import DEFAULT_HOME, RunInfo

@@ -24,7 +24,7 @@ from rayexec._version import __version__
 from rayexec.config.secret_config import mask_run_config
 from rayexec.definitions.config_fields import config_dict
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.errors import StoreError
 from rayexec.events import BatchFacts, LiveLines, RunStatus, describe_error
 from rayexec.execute.input_digests import input_digests

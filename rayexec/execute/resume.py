@@ -14,8 +14,8 @@ from rayexec.config.masking import (
     unmask_env_vars,
 )
 from rayexec.config.secret_config import fill_masks, masked_paths
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.definitions.io_manager import manager_key
-from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import DefinitionError, InvariantError, RunNotFoundError

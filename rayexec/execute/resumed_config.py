@@ -9,8 +9,8 @@ import pydantic
 
 from rayexec.config.run_config import ResolvedConfig, resolve_run_config
 from rayexec.config.secret_config import fill_masks
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.definitions.io_manager import manager_key
-from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.errors import RayexecError

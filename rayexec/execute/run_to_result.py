@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from typing import TypeVar
 
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.engine.base import Engine
 from rayexec.engine.registry import make_engine
 from rayexec.errors import (

@@ -10,7 +10,7 @@ from typing import Any
 from rayexec.definitions.contexts import InitResourceContext
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.io_manager import ConfigurableIOManager
-from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.metadata.metadata_value import MetadataValue
 from rayexec.definitions.surroundings import DEFAULT_HOME
 from rayexec.errors import InvariantError
 from rayexec.former_names import StoredUnpickler

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rayexec.definitions.io_contexts import InputContext, OutputContext
 from rayexec.definitions.io_manager import ConfigurableIOManager
-from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.metadata.metadata_value import MetadataValue
 from rayexec.io.output_files import OutputFile, file_of, upstream_of
 
 if TYPE_CHECKING:

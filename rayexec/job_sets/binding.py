@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.io_manager import IO_MANAGER
-from rayexec.definitions.logger import LoggerDefinition
+from rayexec.definitions.loggers.logger import LoggerDefinition
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.resource_binding import bind_resources
 from rayexec.jobs import Job

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from rayexec.definitions.stand_ins import StandIn, facts_of
+from rayexec.definitions.stand_ins.inert import StandIn, facts_of
 from rayexec.errors import DefinitionError
 from rayexec.job_sets.binding import Shared
 from rayexec.job_sets.left_aside import (

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 from rayexec.definitions.executor import ExecutorDefinition
 from rayexec.definitions.fields_resource import resource_definition
-from rayexec.definitions.job_set import JobSet
-from rayexec.definitions.logger import LoggerDefinition
+from rayexec.definitions.graphs.job_set import JobSet
+from rayexec.definitions.loggers.logger import LoggerDefinition
+from rayexec.definitions.metadata.plain_metadata import normalize_metadata
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.plain_metadata import normalize_metadata
-from rayexec.definitions.stand_ins import StandIn
+from rayexec.definitions.stand_ins.inert import StandIn
 from rayexec.errors import DefinitionError, InvariantError
 from rayexec.job_sets.binding import Shared
 from rayexec.job_sets.collecting import collect, problems_of

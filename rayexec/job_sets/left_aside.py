@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from rayexec.definitions.graph import GraphDefinition
-from rayexec.definitions.job import JobDefinition
-from rayexec.definitions.stand_ins import Stage, StandIn, facts_of, topic_of
+from rayexec.definitions.graphs.graph import GraphDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
+from rayexec.definitions.stand_ins.inert import Stage, StandIn, facts_of, topic_of
 from rayexec.errors import UnsupportedError
 
 __all__ = [

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from rayexec.definitions.executor import ExecutorDefinition
-from rayexec.definitions.logger import LoggerDefinition
-from rayexec.definitions.stand_ins import StandIn, facts_of
+from rayexec.definitions.loggers.logger import LoggerDefinition
+from rayexec.definitions.stand_ins.inert import StandIn, facts_of
 from rayexec.errors import DefinitionError
 from rayexec.job_sets.binding import Shared
 from rayexec.job_sets.collecting import collect, job_of

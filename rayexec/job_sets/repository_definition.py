@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from rayexec.definitions.job_set import JobSet
-from rayexec.definitions.metadata import MetadataValue
-from rayexec.definitions.plain_metadata import normalize_metadata
+from rayexec.definitions.graphs.job_set import JobSet
+from rayexec.definitions.metadata.metadata_value import MetadataValue
+from rayexec.definitions.metadata.plain_metadata import normalize_metadata
 from rayexec.errors import DefinitionError, InvariantError, RayexecError, UnsupportedError
 from rayexec.job_sets.binding import Shared
 from rayexec.job_sets.left_aside import (

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from rayexec.definitions.code import import_file
-from rayexec.definitions.job_set import JobSet, LazyDefinitions
+from rayexec.definitions.graphs.job_set import JobSet, LazyDefinitions
 from rayexec.definitions.op import OpDefinition
 from rayexec.errors import LoadError, RayexecError
 from rayexec.events import user_traceback

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 
-from rayexec.definitions.stand_in_names import TOPICS
+from rayexec.definitions.stand_ins.topics import TOPICS
 
 __all__ = ["Entry", "Here", "entries"]
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rayexec.definitions.graph import GraphDefinition, Node
+from rayexec.definitions.graphs.graph import GraphDefinition, Node
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.definitions.handles import Binding, Collected, GraphInput, NodeOutput
 from rayexec.definitions.hooks import HookDefinition
-from rayexec.definitions.job import JobDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports_by_name import item_type
 from rayexec.definitions.retry import RetryPolicy
 from rayexec.definitions.tags import priority
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.types.dagster_type import DagsterType
 from rayexec.errors import DefinitionError, SelectionError
 from rayexec.plan.model import (
     FanOut,

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.retry import RetryPolicy
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.types.dagster_type import DagsterType
 
 __all__ = [
     "Call",

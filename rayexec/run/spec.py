@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from rayexec.config.run_config import ResolvedConfig
-from rayexec.definitions.logger import InitLoggerContext
+from rayexec.definitions.loggers.logger import InitLoggerContext
 from rayexec.definitions.resource import ResourceDefinition, ResourceScope
 from rayexec.definitions.surroundings import RunInfo
 from rayexec.errors import InputError

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from rayexec.definitions.contexts import OpExecutionContext
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.type_loaders import UnloadedInput
-from rayexec.definitions.types import DagsterType, TypeCheck
+from rayexec.definitions.types.dagster_type import DagsterType, TypeCheck
+from rayexec.definitions.types.type_loaders import UnloadedInput
 from rayexec.errors import InvariantError, TypeCheckError, TypeCheckFunctionError, TypeLoadingError
 
 __all__ = ["failed_check", "loaded_input", "wrong_type"]

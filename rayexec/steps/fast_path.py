@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rayexec.definitions.ports import DynamicOutput, Output
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.types.dagster_type import DagsterType
 from rayexec.definitions.user_events import USER_EVENTS
 from rayexec.plan.model import Template
 

@@ -11,14 +11,14 @@ from typing import Any, get_args, get_origin
 from rayexec.config.port_config import PortConfig
 from rayexec.definitions.config_models import as_data
 from rayexec.definitions.io_contexts import InputContext, OutputContext
-from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.metadata.metadata_value import MetadataValue
+from rayexec.definitions.metadata.plain_metadata import normalize_metadata
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.plain_metadata import normalize_metadata
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.retry import Failure, RetryRequested
 from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
-from rayexec.definitions.type_resolution import resolve_type
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.types.dagster_type import DagsterType
+from rayexec.definitions.types.type_resolution import resolve_type
 from rayexec.definitions.user_events import AssetMaterialization
 from rayexec.errors import (
     InputError,

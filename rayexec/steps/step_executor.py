@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.definitions.contexts import OpExecutionContext
+from rayexec.definitions.loggers.python_logger import RUNNING
 from rayexec.definitions.op_signature import wrong_context
-from rayexec.definitions.python_logger import RUNNING
 from rayexec.definitions.retry import RetryRequested
 from rayexec.definitions.surroundings import Resources, RunInfo, StepLog
-from rayexec.definitions.type_loaders import UnloadedInput
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.types.dagster_type import DagsterType
+from rayexec.definitions.types.type_loaders import UnloadedInput
 from rayexec.definitions.user_events import UserEvent
 from rayexec.events import (
     SUCCESS,

@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from rayexec.definitions.asset_key import AssetKey
-from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.metadata.metadata_value import MetadataValue
 from rayexec.definitions.user_events import (
     AssetMaterialization,
     AssetObservation,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from rayexec.definitions.asset_key import AssetKey
-from rayexec.definitions.stand_in_names import TOPICS
+from rayexec.definitions.stand_ins.topics import TOPICS
 from rayexec.errors import InvariantError, RunNotFoundError, UnsupportedError
 from rayexec.events import EventType, RunStatus
 from rayexec.run.dagster_run import DagsterRun

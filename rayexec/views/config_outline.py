@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rayexec.config.run_config_scaffold import scaffold_run_config
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.errors import ConfigError
 from rayexec.execute import prepare
 from rayexec.plan import compile_job

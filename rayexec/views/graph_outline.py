@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.definitions.graph import GraphDefinition, Node
+from rayexec.definitions.graphs.graph import GraphDefinition, Node
 from rayexec.definitions.handles import Binding, Collected, GraphInput, Source
 from rayexec.definitions.op import OpDefinition
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.plan import compile_job
 from rayexec.views.graph_outline import NodeOutline, outline_of_graph
 from rayexec.views.mapped_names import fan_names, in_order

@@ -33,7 +33,7 @@ from rayexec import (
     op,
     success_hook,
 )
-from rayexec.definitions.dependencies import (
+from rayexec.definitions.graphs.dependencies import (
     DynamicCollectDependencyDefinition,
     MappedInputPlaceholder,
 )

@@ -193,6 +193,6 @@ def test_metadata_of_no_kind_cannot_be_made() -> None:
 
 
 def test_pickles_from_before_the_kinds_had_classes_are_read() -> None:
-    of_class = b"\x80\x05crayexec.definitions.metadata\nMetadataValue\n)\x81"
+    of_class = b"\x80\x05crayexec.definitions.metadata.metadata_value\nMetadataValue\n)\x81"
     former = of_class + b"]\x94(X\x02\x00\x00\x00mdX\x01\x00\x00\x00xeb."
     assert pickle.loads(former) == M.md("x")

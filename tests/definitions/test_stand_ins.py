@@ -11,7 +11,7 @@ import pytest
 
 import rayexec as dg
 from rayexec import DefinitionError, UnsupportedError, job, op
-from rayexec.definitions.stand_in_names import ACTIONS, MIXINS, TOPIC_OF, TOPICS
+from rayexec.definitions.stand_ins.topics import ACTIONS, MIXINS, TOPIC_OF, TOPICS
 
 
 @pytest.mark.parametrize("name", ["counting", "by_day", "by_letter", "on_own_executor"])

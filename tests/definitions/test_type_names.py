@@ -28,7 +28,7 @@ from rayexec import (
     op,
     usable_as_dagster_type,
 )
-from rayexec.definitions.type_resolution import resolve_type
+from rayexec.definitions.types.type_resolution import resolve_type
 
 # As a public file has them; a type checker knows those of typing only.
 names: Any = rayexec

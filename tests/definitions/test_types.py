@@ -18,7 +18,7 @@ from typing import (
 import pytest
 
 from rayexec import DagsterType, Nothing, TypeCheck
-from rayexec.definitions.type_resolution import resolve_type
+from rayexec.definitions.types.type_resolution import resolve_type
 
 
 @dataclass

@@ -30,7 +30,7 @@ import yaml
 from doc_pages import BLOCK, FILE, GUIDES, README, REFERENCE, ROOT
 
 import rayexec
-from rayexec.definitions.stand_in_names import TOPIC_OF
+from rayexec.definitions.stand_ins.topics import TOPIC_OF
 
 OTHERS = [README, *(ROOT / "docs" / name for name in ("design.md", "contributing.md"))]
 PAGES = [*GUIDES, *REFERENCE, *OTHERS, *sorted((ROOT / "docs" / "internals").glob("*.md"))]

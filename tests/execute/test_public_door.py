@@ -5,7 +5,7 @@ import sys
 from importlib import import_module
 
 import rayexec
-from rayexec.definitions.stand_in_names import TOPIC_OF
+from rayexec.definitions.stand_ins.topics import TOPIC_OF
 
 # What the package promises to be importable from its front door.
 PROMISED = [

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from rayexec import ConfigError, In, InvariantError, Nothing, graph, job, op
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 
 
 @op

@@ -143,6 +143,7 @@ SAME_MEANING: dict[str, str] = {
     "job": "a job",
     "live_lines": "lines of a step that still runs",
     "messages": "typed messages between two sides, one class a kind",
+    "loggers": "loggers of jobs and steps",
     "registry": "factories by name",
     "run": "one execution of a job",
     "values": "outputs of steps, as values or references",

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import rayexec
-from rayexec.definitions.stand_in_names import TOPIC_OF
+from rayexec.definitions.stand_ins.topics import TOPIC_OF
 from rayexec.migration.name_table import Here, entries
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from pyarrow import fs
 from store_kinds import KINDS, make_store
 
 from rayexec import StoreError
-from rayexec.definitions.metadata import MetadataValue
+from rayexec.definitions.metadata.metadata_value import MetadataValue
 from rayexec.events import Handling
 from rayexec.run.cached_outputs import CachedOutput, CacheOrigin
 from rayexec.store import DirectoryRunStore, MemoryRunStore, StepCache

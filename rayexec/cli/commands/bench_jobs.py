@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rayexec.definitions.config_models import Config
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.definitions.op import op
 from rayexec.jobs import job
 

@@ -23,7 +23,7 @@ from rayexec.cli.commands.bench_jobs import (
     naps_job,
     transfer_job,
 )
-from rayexec.definitions.job import JobDefinition
+from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.errors import EngineError
 from rayexec.events import Attempt, RunStatus
 from rayexec.execute import Observer, Record, RunLog, execute_job

@@ -35,7 +35,7 @@ from rayexec.definitions.schemas.config_types import (
     Shape,
     frozen,
 )
-from rayexec.definitions.types import DagsterType, is_subclass
+from rayexec.definitions.types.dagster_type import DagsterType, is_subclass
 from rayexec.errors import DefinitionError
 
 __all__ = [

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from rayexec.definitions.python_logger import RUNNING
+from rayexec.definitions.loggers.python_logger import RUNNING
 from rayexec.definitions.surroundings import StepLog
 from rayexec.engine.packed_values import Packed, is_lasting, pack, pack_error
 from rayexec.engine.ray.protocol.batch_request import CallExtras, RemoteCall

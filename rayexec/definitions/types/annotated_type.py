@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from rayexec.definitions.type_loaders import DagsterTypeLoader
-from rayexec.definitions.types import DagsterType, TypeCheck, mismatch
+from rayexec.definitions.types.dagster_type import DagsterType, TypeCheck, mismatch
+from rayexec.definitions.types.type_loaders import DagsterTypeLoader
 
 __all__ = ["AnnotatedType"]
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard, TypeVar, Union, get_args, get_type_hints
 
-from rayexec.definitions.plain_metadata import normalize_metadata
-from rayexec.definitions.type_loaders import DagsterTypeLoader
+from rayexec.definitions.metadata.plain_metadata import normalize_metadata
+from rayexec.definitions.types.type_loaders import DagsterTypeLoader
 from rayexec.errors import DefinitionError, InvariantError
 
 __all__ = [

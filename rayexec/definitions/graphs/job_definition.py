@@ -7,25 +7,25 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from rayexec.definitions.dependencies import Dependencies
 from rayexec.definitions.executor import ExecutorDefinition, default_executor
 from rayexec.definitions.fields_resource import resource_definition
-from rayexec.definitions.graph import GraphDefinition, Node
-from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
-from rayexec.definitions.invocation import Invocable
-from rayexec.definitions.job_checks import (
+from rayexec.definitions.graphs.dependencies import Dependencies
+from rayexec.definitions.graphs.graph import GraphDefinition, Node
+from rayexec.definitions.graphs.job_checks import (
     check_graph,
     check_resources,
     definitions_in,
     required_keys,
 )
-from rayexec.definitions.logger import LoggerDefinition
+from rayexec.definitions.hooks import HookDefinition, Hooked, hook_set
+from rayexec.definitions.invocation import Invocable
+from rayexec.definitions.loggers.logger import LoggerDefinition
 from rayexec.definitions.mapping import ConfigMapping
-from rayexec.definitions.plain_metadata import normalize_metadata
+from rayexec.definitions.metadata.plain_metadata import normalize_metadata
 from rayexec.definitions.resource import ResourceDefinition
 from rayexec.definitions.resource_binding import bind_resources
 from rayexec.definitions.retry import RetryPolicy
-from rayexec.definitions.stand_ins import StandIn, unsupported
+from rayexec.definitions.stand_ins.inert import StandIn, unsupported
 from rayexec.definitions.tags import normalize_tags
 from rayexec.errors import DefinitionError, InvariantError
 from rayexec.names import check_name, nearest

@@ -9,7 +9,7 @@ from typing import Any
 
 from rayexec.definitions.asset_key import AssetKey
 from rayexec.definitions.frozen_record import PlainRecord
-from rayexec.definitions.table_schema import (
+from rayexec.definitions.metadata.table_schema import (
     TableColumnLineage,
     TableRecord,
     TableSchema,

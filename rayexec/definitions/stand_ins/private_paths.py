@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from rayexec.definitions.stand_ins import private_name
+from rayexec.definitions.stand_ins.inert import private_name
 
 __all__ = ["spec_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rayexec.definitions.dependencies import (
+from rayexec.definitions.graphs.dependencies import (
     Dependency,
     DependencyDefinition,
     DynamicCollectDependencyDefinition,

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
-from rayexec.definitions.composition import Composition, composing
-from rayexec.definitions.dependencies import Dependencies, InputMapping, OutputMapping
-from rayexec.definitions.graph_data import (
+from rayexec.definitions.graphs.composition import Composition, composing
+from rayexec.definitions.graphs.dependencies import Dependencies, InputMapping, OutputMapping
+from rayexec.definitions.graphs.graph_data import (
     dependencies_of,
     input_mappings_of,
     output_mappings_of,
 )
+from rayexec.definitions.graphs.wiring import checked_outputs
 from rayexec.definitions.handles import (
     Collected,
     GraphInput,
@@ -37,8 +38,7 @@ from rayexec.definitions.op import OpDefinition
 from rayexec.definitions.ports import GraphIn, GraphOut
 from rayexec.definitions.ports_by_name import common_type, item_type
 from rayexec.definitions.tags import normalize_tags
-from rayexec.definitions.types import DagsterType
-from rayexec.definitions.wiring import checked_outputs
+from rayexec.definitions.types.dagster_type import DagsterType
 from rayexec.errors import DefinitionError, InvariantError, MisuseError
 from rayexec.names import check_name, nearest
 

@@ -14,8 +14,9 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from rayexec.definitions.annotated_type import AnnotatedType
-from rayexec.definitions.type_loaders import (
+from rayexec.definitions.types.annotated_type import AnnotatedType
+from rayexec.definitions.types.dagster_type import DagsterType, Nothing, show_value
+from rayexec.definitions.types.type_loaders import (
     DagsterTypeLoader,
     DictLoader,
     ItemsLoader,
@@ -24,8 +25,7 @@ from rayexec.definitions.type_loaders import (
     PlainLoader,
     TupleLoader,
 )
-from rayexec.definitions.type_registry import declared_type, note_use
-from rayexec.definitions.types import DagsterType, Nothing, show_value
+from rayexec.definitions.types.type_registry import declared_type, note_use
 from rayexec.errors import DefinitionError
 
 __all__ = [

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, NamedTuple, TypeVar
 
-from rayexec.definitions.composition import Composition, two_of_one_name
-from rayexec.definitions.dependencies import (
+from rayexec.definitions.graphs.composition import Composition, two_of_one_name
+from rayexec.definitions.graphs.dependencies import (
     Dependency,
     DependencyDefinition,
     InputMapping,

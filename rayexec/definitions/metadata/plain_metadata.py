@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from rayexec.definitions.asset_key import AssetKey
-from rayexec.definitions.metadata import (
+from rayexec.definitions.metadata.metadata_value import (
     BoolMetadataValue,
     DagsterAssetMetadataValue,
     FloatMetadataValue,
@@ -20,7 +20,7 @@ from rayexec.definitions.metadata import (
     TableSchemaMetadataValue,
     TextMetadataValue,
 )
-from rayexec.definitions.table_schema import TableColumnLineage, TableSchema
+from rayexec.definitions.metadata.table_schema import TableColumnLineage, TableSchema
 from rayexec.errors import DefinitionError
 
 __all__ = ["MetadataEntry", "normalize_metadata"]

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from weakref import WeakKeyDictionary
 
-from rayexec.definitions.composition import two_of_one_name
-from rayexec.definitions.graph import GraphDefinition, Node
+from rayexec.definitions.graphs.composition import two_of_one_name
+from rayexec.definitions.graphs.graph import GraphDefinition, Node
+from rayexec.definitions.graphs.requirements import lacking
 from rayexec.definitions.handles import Collected, GraphInput
 from rayexec.definitions.hooks import HookDefinition
 from rayexec.definitions.invocation import Invocable
 from rayexec.definitions.io_manager import IO_MANAGER
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.requirements import lacking
 from rayexec.definitions.resource import ResourceDefinition
-from rayexec.definitions.types import DagsterType
+from rayexec.definitions.types.dagster_type import DagsterType
 from rayexec.errors import DefinitionError
 
 __all__ = ["check_graph", "check_resources", "definitions_in", "required_keys"]

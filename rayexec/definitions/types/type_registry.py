@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
-from rayexec.definitions.type_loaders import DagsterTypeLoader
-from rayexec.definitions.types import DagsterType, PythonObjectDagsterType, show_value
+from rayexec.definitions.types.dagster_type import DagsterType, PythonObjectDagsterType, show_value
+from rayexec.definitions.types.type_loaders import DagsterTypeLoader
 from rayexec.errors import DefinitionError
 
 __all__ = [

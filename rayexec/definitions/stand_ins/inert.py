@@ -17,8 +17,8 @@ from enum import Enum
 from functools import cache
 from typing import Any, NoReturn, cast
 
-from rayexec.definitions.python_logger import RUNNING
-from rayexec.definitions.stand_in_names import ACTIONS, MIXINS, PRIVATE_PARTS, TOPIC_OF, Topic
+from rayexec.definitions.loggers.python_logger import RUNNING
+from rayexec.definitions.stand_ins.topics import ACTIONS, MIXINS, PRIVATE_PARTS, TOPIC_OF, Topic
 from rayexec.errors import UnsupportedError
 
 __all__ = ["Facts", "Stage", "StandIn", "facts_of", "private_name", "topic_of", "unsupported"]

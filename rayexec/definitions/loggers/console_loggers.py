@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from rayexec.definitions.log_levels import log_level
-from rayexec.definitions.logger import InitLoggerContext, LoggerDefinition, logger
+from rayexec.definitions.loggers.logger import InitLoggerContext, LoggerDefinition, logger
 from rayexec.definitions.schemas.declarations import Field
 
 __all__ = [

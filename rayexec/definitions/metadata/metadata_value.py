@@ -7,9 +7,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from rayexec.definitions import metadata_kinds as kinds
 from rayexec.definitions.asset_key import AssetKey
-from rayexec.definitions.table_schema import (
+from rayexec.definitions.metadata import metadata_kinds as kinds
+from rayexec.definitions.metadata.table_schema import (
     TableColumnLineage,
     TableRecord,
     TableSchema,

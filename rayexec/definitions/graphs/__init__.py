@@ -1,0 +1,1 @@
+"""Graphs and jobs: how bodies and data make nodes, and the checks of the whole."""

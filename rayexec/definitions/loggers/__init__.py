@@ -1,0 +1,1 @@
+"""Loggers of jobs, and the Python loggers of ops."""

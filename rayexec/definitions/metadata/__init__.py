@@ -1,0 +1,1 @@
+"""Metadata by kind: its classes, and the plain values that become them."""

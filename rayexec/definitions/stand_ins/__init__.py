@@ -1,0 +1,1 @@
+"""Names of Dagster that only import, and its private import paths."""

@@ -1,0 +1,1 @@
+"""Types of inputs and outputs: annotations, Dagster's types, their checks and loaders."""
