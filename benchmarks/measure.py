@@ -10,6 +10,8 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
+from rayexec._version import DISTRIBUTION
+
 REPEATS = 5
 
 
@@ -48,7 +50,10 @@ def print_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) 
 
 def print_machine(*packages: str) -> None:
     """Print the versions of Python and ``packages``, and the kind of this machine."""
-    versions = [f"{name} {importlib.metadata.version(name)}" for name in packages]
+    versions = [
+        f"{name} {importlib.metadata.version(DISTRIBUTION if name == 'rayexec' else name)}"
+        for name in packages
+    ]
     print(
         f"{time.strftime('%Y-%m-%d')}: Python {platform.python_version()}, {', '.join(versions)}; "
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors, medians of "
