@@ -159,3 +159,33 @@ def test_a_star_import_has_all_of_them() -> None:
     scope: dict[str, Any] = {}
     exec("from rayexec import *", scope)
     assert set(TOPIC_OF) <= set(scope) & set(dir(dg))
+
+
+def test_an_asset_in_the_body_of_a_graph_imports_and_its_step_says_so() -> None:
+    def _users() -> int:
+        return 1
+
+    users = dg.asset(name="users")(_users)
+
+    @dg.op
+    def count(rows: Any) -> int:
+        return len(rows)
+
+    @dg.op
+    def beside() -> str:
+        return "ran"
+
+    @dg.job
+    def mixed() -> None:
+        count(users())
+        count.alias("of_a_source")(users.to_source_asset())
+        count.alias("again")(rows=users())
+        beside()
+
+    result = mixed.execute_in_process(raise_on_error=False)
+    assert result.output_for_node("beside") == "ran"
+    failed = {event.step_key for event in result.get_step_failure_events()}
+    assert failed == {"users", "users_2", "asset_to_source_asset"}
+    failure = result.failure_data_for_node("users")
+    assert failure is not None
+    assert "asset 'users' is in a graph: rayexec runs ops and jobs" in str(failure.error)

@@ -23,6 +23,7 @@ from rayexec.definitions.invocation import (
     Invocation,
     PendingNodeInvocation,
 )
+from rayexec.definitions.stand_ins.inert import StandIn, in_body
 from rayexec.errors import DefinitionError, InvocationError
 from rayexec.names import nearest
 
@@ -216,6 +217,8 @@ class Composition:
     ) -> Any:
         """Record one call and return the handles of its outputs."""
         definition = pending.definition
+        args = [self._placed(value) for value in args]
+        kwargs = {name: self._placed(value) for name, value in kwargs.items()}
         name = self._name(pending)
         self._check_definition(definition)
         self._uncalled.pop(name if pending.name is not None else definition.name, None)
@@ -238,6 +241,12 @@ class Composition:
         if len(outputs) == 1:
             return next(iter(outputs.values()))
         return InvokedOutputs(name, outputs) if outputs else None
+
+    def _placed(self, value: Any) -> Any:
+        """The output of a step in place of a stand-in, such as an asset that is an input."""
+        if isinstance(value, StandIn):
+            return in_body(self, value)
+        return value
 
     def _name(self, pending: PendingNodeInvocation) -> str:
         definition = pending.definition

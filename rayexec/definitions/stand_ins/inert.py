@@ -9,6 +9,7 @@ of it, to call a decorated function, or to touch it in a step.
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from abc import ABCMeta
 from collections.abc import Callable, Iterator, Mapping
@@ -17,11 +18,25 @@ from enum import Enum
 from functools import cache
 from typing import Any, NoReturn, cast
 
+from rayexec.definitions.invocation import (
+    CURRENT_BODY,
+    InvocationRecorder,
+    PendingNodeInvocation,
+)
 from rayexec.definitions.loggers.python_logger import RUNNING
 from rayexec.definitions.stand_ins.topics import ACTIONS, MIXINS, PRIVATE_PARTS, TOPIC_OF, Topic
 from rayexec.errors import UnsupportedError
 
-__all__ = ["Facts", "Stage", "StandIn", "facts_of", "private_name", "topic_of", "unsupported"]
+__all__ = [
+    "Facts",
+    "Stage",
+    "StandIn",
+    "facts_of",
+    "in_body",
+    "private_name",
+    "topic_of",
+    "unsupported",
+]
 
 # Methods that do work, on whatever they are called.
 _ACTION_METHODS = frozenset({"evaluate_tick", "execute", "execute_in_process", "launch"})
@@ -76,6 +91,9 @@ class StandIn:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         _refuse_in_step(self)
         facts = self._rayexec_facts
+        body = CURRENT_BODY.get()
+        if body is not None and facts.stage is Stage.DECORATED:
+            return in_body(body, self)
         if facts.stage is not Stage.DECORATED:
             is_action = facts.path in ACTIONS or facts.path.rpartition(".")[2] in _ACTION_METHODS
             if not is_action and len(args) == 1 and not kwargs and _is_of_user(args[0]):
@@ -165,6 +183,25 @@ def unsupported(stand_in: StandIn | type[StandIn], use: str) -> UnsupportedError
         f"{what} {use}: rayexec runs ops and jobs, and does not have {topic.title}. {topic.advice}",
         feature=facts.path,
     )
+
+
+def in_body(body: InvocationRecorder, stand_in: StandIn) -> Any:
+    """Place a stand-in into the body of a graph or job; return the handle of its output.
+
+    Its step fails with UnsupportedError, and so do no other jobs of the file.
+    """
+    step = vars(stand_in).get("_rayexec_step")
+    if step is None:
+        from rayexec.definitions.op import op
+
+        facts = facts_of(stand_in)
+
+        def refuse() -> Any:
+            raise unsupported(stand_in, "is in a graph")
+
+        name = re.sub(r"\W+", "_", facts.label or facts.path)
+        step = vars(stand_in)["_rayexec_step"] = op(name=name)(refuse)
+    return body.invoke(PendingNodeInvocation(step), (), {})
 
 
 def _stand_in(facts: Facts) -> StandIn:
