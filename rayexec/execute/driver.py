@@ -244,18 +244,28 @@ class _Run:
         return Outcome(RunStatus.SUCCESS, machine)
 
 
+# Whether somebody froze objects that a run must not thaw.
+_leaves_frozen = False
+
+
 @contextlib.contextmanager
 def _frozen_garbage() -> Iterator[None]:
     """Keep the garbage collector from the objects of before the ``with`` block.
 
     A plan of 100,000 steps is a million lasting objects. Passes over them would be a third of the
-    driver's time.
+    driver's time. Where somebody else froze objects, theirs are left alone from then on: to count
+    frozen objects walks over all of them, which a run of one step would notice.
     """
-    if gc.get_freeze_count():  # Somebody else froze objects, and will thaw them: another run here.
+    global _leaves_frozen
+    if not _leaves_frozen and gc.get_freeze_count():
+        _leaves_frozen = True
+    if _leaves_frozen:
         yield
         return
+    _leaves_frozen = True  # for another run of this process, inside of this one or beside it
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
+        _leaves_frozen = False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -90,3 +92,24 @@ def test_a_run_on_ray_goes_with_its_result(ray_session: None, no_collector: None
     while any(ref() is not None for ref in dropped) and time.monotonic() < until:
         time.sleep(0.01)
     assert [ref() for ref in dropped] == [None] * 4
+
+
+def test_objects_that_somebody_froze_stay_frozen_and_are_counted_once() -> None:
+    """To count them walks over all of them, for each run: mypy's and a server's may be millions."""
+    code = (
+        "import gc\n"
+        "import rayexec\n"
+        "@rayexec.op\n"
+        "def one(): return 1\n"
+        "@rayexec.job\n"
+        "def counted(): one()\n"
+        "counted.execute_in_process()\n"
+        "assert gc.get_freeze_count() == 0\n"
+        "gc.freeze()\n"
+        "frozen, calls, count = gc.get_freeze_count(), [], gc.get_freeze_count\n"
+        "gc.get_freeze_count = lambda: calls.append(1) or count()\n"
+        "for _ in range(3): counted.execute_in_process()\n"
+        "print(len(calls), count() >= frozen)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["1", "True"]
