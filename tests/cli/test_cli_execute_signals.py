@@ -107,6 +107,7 @@ def test_outside_of_the_main_thread_signals_are_left_alone(directory: Path) -> N
     assert code == [0]
 
 
+@pytest.mark.long("starts a Ray, and interrupts the command beside it")
 def test_on_ray_an_interrupt_leaves_nothing_behind(directory: Path) -> None:
     (directory / "long.py").write_text(
         "import pathlib, time\nfrom rayexec import job, op\n"
@@ -123,6 +124,7 @@ def test_on_ray_an_interrupt_leaves_nothing_behind(directory: Path) -> None:
     assert ended.left_over == []
 
 
+@pytest.mark.long("starts a Ray, and interrupts the command twice")
 def test_on_ray_a_second_signal_forces(directory: Path) -> None:
     (directory / "stubborn.py").write_text(
         "import pathlib, time\nfrom rayexec import job, op\n"

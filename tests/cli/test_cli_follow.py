@@ -267,6 +267,7 @@ def said(lines: list[str]) -> list[str]:
     ]
 
 
+@pytest.mark.long("a step of some seconds on Ray, and readers beside it")
 def test_a_long_step_is_seen_through_pipes_and_from_another_process(
     home: Path, commands: list[Command]
 ) -> None:

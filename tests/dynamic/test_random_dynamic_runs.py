@@ -162,6 +162,7 @@ def test_every_dealing_of_batches_gives_the_same(case: Case, seed: int, slots: i
     assert ends_of(run_by_chance(make_job(case), random.Random(seed), slots)) == expected(case)
 
 
+@pytest.mark.long("300 random jobs, each with steps that run again")
 @settings(deadline=None, max_examples=300)
 @given(cases(), st.integers(0, 1000), st.integers(1, 4), st.sampled_from(["all", "none"]))
 def test_outputs_that_are_lost_are_made_again(case: Case, seed: int, slots: int, keep: str) -> None:
