@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import pydantic
 
+from rayexec.definitions.types.dagster_type import is_subclass
+
 __all__ = [
     "Arm",
     "arm_of",
@@ -110,9 +112,7 @@ def union_models(annotation: Any) -> tuple[type[pydantic.BaseModel], ...]:
     if get_origin(annotation) not in (Union, types.UnionType):
         return ()
     options = [each for each in get_args(annotation) if each is not type(None)]
-    is_of_models = all(
-        isinstance(each, type) and issubclass(each, pydantic.BaseModel) for each in options
-    )
+    is_of_models = all(is_subclass(each, pydantic.BaseModel) for each in options)
     return tuple(options) if is_of_models else ()
 
 

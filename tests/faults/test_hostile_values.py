@@ -24,7 +24,7 @@ FAILING = {
     "long_traceback": ("ValueError", "at the end"),
     "deep": ("KeyError", "100"),
     "unpicklable": (
-        "DagsterExecutionHandleOutputError",
+        "OutputStorageError",
         'output "result" of op "unpicklable" cannot be pickled',
     ),
     "surrogate_error": ("ValueError", "lone \ud800 surrogate"),

@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from rayexec.definitions.log_levels import log_level
 from rayexec.definitions.loggers.logger import InitLoggerContext, LoggerDefinition, logger
@@ -29,7 +29,13 @@ _COLOURS = {"DEBUG": 32, "WARNING": 33, "ERROR": 31, "CRITICAL": 31}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-class _StandardError(logging.StreamHandler[TextIO]):
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:  # Python 3.10 has no subscript of it
+    _StreamHandler = logging.StreamHandler
+
+
+class _StandardError(_StreamHandler):
     """Writes to the standard error of the moment, which tests replace."""
 
     def __init__(self, formatter: logging.Formatter) -> None:

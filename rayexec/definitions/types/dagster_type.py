@@ -9,7 +9,7 @@ import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard, TypeVar, Union, get_args, get_type_hints
+from typing import Any, ForwardRef, TypeGuard, TypeVar, Union, get_args, get_type_hints
 
 from rayexec.definitions.metadata.plain_metadata import normalize_metadata
 from rayexec.definitions.types.type_loaders import DagsterTypeLoader
@@ -249,17 +249,29 @@ def annotations_of(fn: Callable[..., Any]) -> dict[str, Any]:
 
 def _evaluated(annotation: Any, scope: dict[str, Any], names: Mapping[str, Any]) -> Any:
     """Return an annotation with its strings evaluated, also those inside, as in ``list["K"]``."""
-    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+    holder = types.SimpleNamespace(__annotations__={"it": _with_references(annotation)})
     try:
         # Quotes are doubled where a module has all annotations as strings.
         while isinstance(holder.__annotations__["it"], str):
             given = eval(holder.__annotations__["it"], scope, dict(names))
             if given is None:
                 return None
-            holder.__annotations__["it"] = given
+            holder.__annotations__["it"] = _with_references(given)
         return get_type_hints(holder, scope, dict(names), include_extras=True)["it"]
     except Exception:  # the user's expression may raise anything
         return Any
+
+
+def _with_references(annotation: Any) -> Any:
+    """Return ``list["K"]`` with a forward reference: Python 3.10 evaluates no string in there."""
+    if not isinstance(annotation, types.GenericAlias):
+        return annotation
+    arguments = (
+        ForwardRef(each) if isinstance(each, str) else _with_references(each)
+        for each in annotation.__args__
+    )
+    origin: Any = annotation.__origin__
+    return types.GenericAlias(origin, tuple(arguments))
 
 
 def is_subclass(annotation: Any, base: type[T]) -> TypeGuard[type[T]]:
