@@ -14,6 +14,7 @@ import rayexec
 # From the top floor to the bottom one; packages of one row don't import each other.
 FLOORS = (
     ("cli", "testing"),
+    ("web",),
     ("launch", "migration"),
     ("views",),
     ("job_sets",),

@@ -1,0 +1,1 @@
+"""The browser door: a JSON API, a live channel, and pages of plain ES modules."""
