@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_fixtures import chromium, dev_server, open_page
 from hypothesis import HealthCheck, settings
 from leftovers import Leftovers
 from machine_checks import CheckedStatuses
 
 from rayexec import JobDefinition, RunResult
 from rayexec.scheduler.step_table import StepTable
+
+__all__ = ["chromium", "dev_server", "open_page"]  # fixtures of another file
 
 Execute = Callable[..., RunResult]
 
