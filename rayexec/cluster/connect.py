@@ -26,6 +26,7 @@ from rayexec.cluster.own_ray import (
     settle,
     start_ray,
 )
+from rayexec.cluster.ray_mark import is_marked
 from rayexec.cluster.usable_cpus import usable_cpus
 from rayexec.config.masking import without_env_values
 from rayexec.errors import EngineError
@@ -198,6 +199,8 @@ def _capacity(address: str) -> Capacity:
             _implicit_prefix(),
             () if is_own else _autoscaler(),
             _near(alive),
+            is_marked=not is_own and is_marked(address),
+            user_id="" if is_own else str(ray.get_runtime_context().get_job_id()),
         )
         _last = (address, now, capacity)
     return _last[2]

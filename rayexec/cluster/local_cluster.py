@@ -21,6 +21,7 @@ from rayexec.cluster.cluster_spec import ClusterSpec
 from rayexec.cluster.home import home
 from rayexec.cluster.node_start import ClusterStart
 from rayexec.cluster.ray_directory import DIRECTORY_PREFIX, make_private, remove_private
+from rayexec.cluster.ray_mark import write_mark
 from rayexec.cluster.tokens import ensure_token
 from rayexec.errors import EngineError
 from rayexec.private_directory import open_private, open_unshared
@@ -181,6 +182,8 @@ def _start(spec: ClusterSpec) -> Cluster:
             _write(cluster)
         cluster = _with_processes(cluster)
         _write(cluster)
+        if cluster.spec.nodes == 1:
+            write_mark(cluster.directory, cluster.address, [pid for pid, _, _ in cluster.core])
     except BaseException:
         with _undisturbed():
             _clean(cluster)

@@ -17,7 +17,7 @@ from rayexec.cluster.tokens import AUTH_MODE, TOKEN_PATH, token_path
 from rayexec.cluster.usable_cpus import usable_cpus
 from rayexec.errors import EngineError
 
-__all__ = ["ONE_MACHINE", "ClusterStart"]
+__all__ = ["FURTHER_NODE", "ONE_MACHINE", "ClusterStart"]
 
 _HOST = "127.0.0.1"
 _PORT, _DASHBOARD_PORT = 6379, 8265
@@ -25,9 +25,9 @@ START_TIMEOUT_S = 120.0
 _LINES_SHOWN = 12
 #: With "0", Ray uses 127.0.0.1 as this machine's address, and listens there alone.
 ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-# Ray then starts no second node, and replaces 127.0.0.1 by the outward address if it may. This
-# program undoes both.
-_FURTHER_NODE = f"""\
+# Ray then starts no second node, and replaces 127.0.0.1 by the outward address if it may.
+#: Program of ``ray start`` for a further node, which undoes both.
+FURTHER_NODE = f"""\
 import ray._private.ray_constants as constants
 import ray._private.services as services
 constants.ENABLE_RAY_CLUSTER = True
@@ -83,7 +83,7 @@ class ClusterStart:
         yield
         self._await(0)
         for _ in range(1, self.spec.nodes):
-            self._begin(["-c", _FURTHER_NODE], [f"--address={self.address}"])
+            self._begin(["-c", FURTHER_NODE], [f"--address={self.address}"])
             yield
         for node_index in range(1, self.spec.nodes):
             self._await(node_index)

@@ -42,6 +42,10 @@ class Capacity:
     near: frozenset[str] | None = None
     #: The environment of all tasks of this process, given when it attached to the Ray.
     runtime_env: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether rayexec started the Ray on this machine, with one node, for other processes too.
+    is_marked: bool = False
+    #: The id of this process's use of the Ray, where others use it at the same time.
+    user_id: str = ""
 
     @property
     def cpus(self) -> float:
@@ -62,8 +66,12 @@ class Capacity:
 
     @property
     def takes_tokens(self) -> bool:
-        """Whether undeclared resources can hold limits; they belong to one node of an own Ray."""
-        return self.is_own and len(self.nodes) == 1 and self.implicit_prefix is not None
+        """Whether undeclared resources can hold the limits of a run.
+
+        They belong to one node, of a Ray that this process or another rayexec has started.
+        """
+        is_ours = self.is_own or self.is_marked
+        return is_ours and len(self.nodes) == 1 and self.implicit_prefix is not None
 
     def total(self, name: str) -> float:
         """Return the amount of a resource on all nodes together."""

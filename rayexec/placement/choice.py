@@ -1,9 +1,10 @@
 """Choice of the holder of each limit, and of the scheduling class of each step, as a run starts.
 
-On a one-node Ray of this process's own, Ray holds the limits of the run: each step takes a
-share of a resource made up for the run, and the node has 1.0 of it. On any other Ray the driver
-holds them, since a resource belongs to a node and would tie the steps to it. Limits declared by a
-cluster (``rayexec.definitions.concurrency``) are held by Ray, for all runs on it.
+On a one-node Ray that rayexec started, for this process or for any other, Ray holds the limits of
+the run: each step takes a share of a resource made up for the run, and the node has 1.0 of it. On
+any other Ray the driver holds them, since a resource belongs to a node and would tie the steps to
+it. Limits declared by a cluster (``rayexec.definitions.concurrency``) are held by Ray, for all
+runs on it.
 """
 
 from __future__ import annotations
@@ -128,7 +129,9 @@ class _Classification:
     ) -> None:
         self._plan = plan
         self._capacity = capacity
-        self._run_id = run_id
+        # Two runs of one id, in two stores, may be on one Ray.
+        user = f"{capacity.user_id}-" if capacity.user_id else ""
+        self._prefix = f"{capacity.implicit_prefix}rayexec-{user}{run_id}-"
         self._tag_limits = tag_limits
         self._default_cpus = default_cpus
         self._slots = slots
@@ -164,7 +167,7 @@ class _Classification:
         if share is None:
             limit = Limit(name, most, LimitHolder.DRIVER)
         else:
-            resource = f"{self._capacity.implicit_prefix}rayexec-{self._run_id}-{len(self.limits)}"
+            resource = f"{self._prefix}{len(self.limits)}"
             limit = Limit(name, most, LimitHolder.TOKEN, resource, share)
         return self._add_limit(key, limit)
 

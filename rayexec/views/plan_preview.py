@@ -284,6 +284,8 @@ def _execution(
     where = "a Ray started on this machine for the run"
     if settings.address not in (None, "local"):
         where = f"the Ray cluster at {settings.address}"
+        if capacity is not None and capacity.is_marked:
+            where += ", of one node, which rayexec started"
     return ExecutionPreview(
         settings.engine,
         where,

@@ -116,6 +116,21 @@ def test_the_driver_holds_the_limits_of_a_run_elsewhere(capacity: Capacity) -> N
     assert not placement.uses_tokens
 
 
+def test_ray_holds_the_limits_on_a_marked_ray_of_one_node() -> None:
+    plan, rules = plan_of({"db": "x"}), [TagLimit("db", 2)]
+    resources = set()
+    for user_id in ("01000000", "02000000"):
+        ray = replace(attached({"CPU": 4}), is_marked=True, user_id=user_id)
+        placement = choose_placement(plan, ray, run_id="r", tag_limits=rules)
+        # The CPUs are shared, so their number limits no single run.
+        [limit] = placement.limits
+        assert (limit.name, limit.holder, limit.share) == ("db", LimitHolder.TOKEN, 0.5)
+        resources.add(limit.resource)
+    assert len(resources) == 2  # also for runs of one id, in two stores
+    two = replace(attached({"CPU": 4}, {"CPU": 4}), is_marked=True)
+    assert not choose_placement(plan, two, run_id="r", tag_limits=rules).uses_tokens
+
+
 def test_without_a_limit_a_cluster_is_limited_by_its_cpus() -> None:
     plan = plan_of({})
     assert choose_placement(plan, attached({"CPU": 4}, {"CPU": 2}), run_id="r").limits == ()

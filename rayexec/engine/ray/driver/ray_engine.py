@@ -66,7 +66,8 @@ class RayEngine(Engine):
             max_concurrent=settings.max_concurrent,
             runtime_env=settings.runtime_env,
         )
-        self.grows = not capacity.is_own
+        # Batches that are tied to a node get nothing of a later one.
+        self.grows = not (capacity.is_own or self.placement.uses_tokens)
         self.batching = settings.batches and not settings.fresh_process
         self._is_one_node = len(capacity.nodes) == 1
         self._dynamic = spec.plan.dynamic_templates
