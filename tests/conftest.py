@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from browser_fixtures import chromium, dev_server, open_page
@@ -16,6 +16,9 @@ from machine_checks import CheckedStatuses
 
 from rayexec import JobDefinition, RunResult
 from rayexec.scheduler.step_table import StepTable
+
+if TYPE_CHECKING:
+    from served_pages import ServedInThread
 
 __all__ = ["chromium", "dev_server", "open_page"]  # fixtures of another file
 
@@ -141,6 +144,15 @@ def execute_and_load(request: pytest.FixtureRequest) -> Execute:
 def is_ray(request: pytest.FixtureRequest) -> bool:
     """Whether the test runs on Ray, for the few things in which engines differ."""
     return bool(request.node.callspec.params["execute"] == "ray")
+
+
+@pytest.fixture(scope="module")
+def web_client(no_home: Path) -> Iterator[ServedInThread]:
+    """A client of the browser door in a thread, on the run store of the tests."""
+    from served_pages import served_in_thread
+
+    with served_in_thread() as served:
+        yield served
 
 
 @pytest.fixture

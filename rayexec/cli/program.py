@@ -16,6 +16,7 @@ from rayexec._version import __version__
 from rayexec.cli.commands.bench import BENCH_EPILOG, bench
 from rayexec.cli.commands.cache import cache_app
 from rayexec.cli.commands.cluster import cluster_app
+from rayexec.cli.commands.dev import DEV_EPILOG, dev
 from rayexec.cli.commands.example import EXAMPLE_EPILOG, example
 from rayexec.cli.commands.file_definitions import definitions_app
 from rayexec.cli.commands.job import job_app
@@ -41,6 +42,7 @@ class Command:
 
 #: Commands of the program, in the order of its help.
 COMMANDS = (
+    Command("dev", dev, DEV_EPILOG),
     Command("job", job_app),
     Command("run", run_app),
     Command("cache", cache_app),

@@ -1,0 +1,83 @@
+"""The one HTML page of the browser door, and its static files."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from aiohttp import hdrs, web
+
+from rayexec._version import __version__
+from rayexec.web.session import SESSION
+
+__all__ = ["PAGES", "page_routes"]
+
+#: Addresses of pages; the page itself reads which one it is.
+PAGES = (
+    "",
+    "jobs/{job}",
+    "jobs/{job}/launch",
+    "runs",
+    "runs/compare",
+    "runs/{run_id}",
+    "runs/{run_id}/steps/{key:.+}",
+    "cluster",
+    "cache",
+)
+_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".woff2": "font/woff2",
+}
+_FILE = re.compile(r"(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+(?:\.[a-z0-9]+)+\Z")
+
+
+def page_routes() -> list[web.RouteDef]:
+    """Return the routes of pages and static files."""
+    pages = [web.get(f"/{path}", _shell, allow_head=False) for path in PAGES]
+    return [*pages, web.get("/static/{name:.+}", _static, allow_head=False)]
+
+
+async def _shell(request: web.Request) -> web.StreamResponse:
+    """Answer with the page; all pages are the same, and the script fills them."""
+    text = Template(_read("shell.html").decode()).safe_substitute(
+        base=request.app[SESSION].options.base_path, version=__version__
+    )
+    return _with_tag(request, text.encode(), "text/html")
+
+
+async def _static(request: web.Request) -> web.StreamResponse:
+    name = request.match_info["name"]
+    kind = _TYPES.get(Path(name).suffix)
+    if kind is None or not _FILE.match(name):
+        raise web.HTTPNotFound
+    try:
+        return _with_tag(request, _read(name), kind)
+    except OSError:
+        raise web.HTTPNotFound from None
+
+
+def _with_tag(request: web.Request, body: bytes, kind: str) -> web.Response:
+    """Return an answer that a browser keeps, and asks about before each use."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {hdrs.ETAG: tag, hdrs.CACHE_CONTROL: "no-cache"}
+    if tag in request.headers.get(hdrs.IF_NONE_MATCH, ""):
+        return web.Response(status=304, headers=headers)
+    charset = None if kind.startswith(("image/", "font/")) and kind != "image/svg+xml" else "utf-8"
+    return web.Response(body=body, content_type=kind, charset=charset, headers=headers)
+
+
+@functools.cache
+def _directory() -> Path:
+    return Path(str(files("rayexec.web"))) / "static"
+
+
+def _read(name: str) -> bytes:
+    """Return a file of the package; it is read each time, so that its authors see their edits."""
+    return (_directory() / name).read_bytes()

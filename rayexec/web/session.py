@@ -1,0 +1,81 @@
+"""State that all parts of the server share: options, run store, code, cluster, live topics."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from aiohttp import web
+
+from rayexec.store import RunStore, default_store, store_at
+
+if TYPE_CHECKING:
+    from rayexec.launch.job_file import JobSource
+    from rayexec.web.live import Live
+
+__all__ = ["SESSION", "DoorOptions", "Session"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DoorOptions:
+    """What the user asked for: the options of ``rayexec dev``."""
+
+    #: A directory or URI; None is the default store, with the runs launched from here.
+    store: str | None = None
+    source: JobSource | None = None
+    #: The address of a cluster; None lets the door start a Ray of its own.
+    address: str | None = None
+    is_read_only: bool = False
+    #: The path before all others, with slashes at both ends.
+    base_path: str = "/"
+    #: The address to listen on.
+    host: str = "127.0.0.1"
+    #: Names beside the loopback ones that a browser may use for this server.
+    allowed_hosts: tuple[str, ...] = ()
+
+
+@dataclass
+class Session:
+    """One start of the server, from its first request to its end."""
+
+    options: DoorOptions
+    token: str
+    live: Live
+    port: int = 0
+    #: The client of the child process with the user's jobs; None without a file or module.
+    code: Any = None
+    #: The cluster that launched runs use; None before anybody asks for one.
+    cluster: Any = None
+    #: Whether each answer is held against its model, as tests do.
+    checks_answers: bool = False
+    _threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_THREADS, thread_name_prefix="rayexec-web")
+    )
+
+    @functools.cached_property
+    def store(self) -> RunStore:
+        """The store of the runs that pages show."""
+        location = self.options.store
+        return default_store() if location is None else store_at(location)
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run blocking work (files, Arrow) in one of a few threads, and return its result."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, functools.partial(work, *args, **kwargs))
+
+    def close(self) -> None:
+        """Let the threads end; work that has not begun never does."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+#: The key of the session in the application.
+SESSION = web.AppKey("session", Session)
