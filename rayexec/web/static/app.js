@@ -1,4 +1,195 @@
-const base = document.documentElement.dataset.base ?? "/";
-const answer = await fetch(`${base}api/runs`);
-const { runs } = await answer.json();
-document.getElementById("app").textContent = runs.map((run) => `${run.run_id} ${run.job} ${run.status}`).join("\n");
+/**
+ * The frame of all pages: header, connection state, keys, and views of what is wrong.
+ */
+
+import { get } from "./api.js";
+import { h, icon, replace } from "./dom.js";
+import { bind, listed } from "./keys.js";
+import { connection, watch } from "./live.js";
+import { errorView } from "./parts.js";
+import { breadcrumb, go, here, href, link, path, reload, start, title } from "./router.js";
+import { themeButton } from "./theme.js";
+import { clock } from "./format.js";
+
+/** @import { ConnectionState } from "./live.js" */
+/** @import { Jobs } from "./types.js" */
+
+const always = new AbortController().signal;
+/** @type {Record<string, string[]>} Pages below each entry of the header. */
+const SECTIONS = {
+  jobs: ["jobs", "job", "launchpad"],
+  runs: ["runs", "run", "step", "compare"],
+  cluster: ["cluster"],
+  cache: ["cache"],
+};
+/** @type {Record<ConnectionState, string>} */
+const CONNECTION_WORDS = {
+  connecting: "connecting",
+  live: "live",
+  reconnecting: "reconnecting",
+  polling: "polling",
+};
+
+function header() {
+  /** @param {string} section @param {string} to @param {string} label */
+  const entry = (section, to, label) => {
+    const anchor = link(to, label);
+    anchor.dataset.section = section;
+    return h("li", null, anchor);
+  };
+  const bar = h(
+    "div",
+    { class: "header-inner" },
+    h("a", { class: "brand", href: href("/") },
+      h("span", { class: "brand-mark", "aria-hidden": "true" }), "rayexec"),
+    h(
+      "nav",
+      { "aria-label": "Pages" },
+      h(
+        "ul",
+        { class: "nav" },
+        entry("jobs", "/", "Jobs"),
+        entry("runs", "/runs", "Runs"),
+        entry("cluster", "/cluster", "Cluster"),
+        entry("cache", "/cache", "Cache"),
+      ),
+    ),
+    h("div", { class: "header-space" }),
+    jobSwitcher(),
+    h(
+      "button",
+      { class: "button search-button", type: "button", onclick: search,
+        "aria-label": "Search jobs, runs and pages", "aria-keyshortcuts": "/" },
+      icon("search"),
+      h("span", { class: "search-word" }, "Search"),
+      h("kbd", null, "/"),
+    ),
+    connectionState(),
+    themeButton(),
+  );
+  replace(/** @type {HTMLElement} */ (document.getElementById("header")), bar);
+}
+
+/** Return a choice of jobs that goes to the chosen one; hidden where there is none. */
+function jobSwitcher() {
+  const choice = h("select", { class: "select job-switcher", "aria-label": "Go to job" });
+  choice.hidden = true;
+  choice.addEventListener("change", () => {
+    if (choice.value) go(path("jobs", choice.value));
+    choice.value = "";
+  });
+  const fill = async () => {
+    /** @type {Jobs} */
+    const { jobs } = await get("api/jobs");
+    choice.hidden = jobs.length < 2;
+    replace(
+      choice,
+      h("option", { value: "" }, "Go to job…"),
+      jobs.map(({ name }) => h("option", { value: name }, name)),
+    );
+  };
+  const refill = () => fill().catch(() => {});
+  watch("jobs", { onMessage: refill }, always);
+  void refill();
+  return choice;
+}
+
+function connectionState() {
+  const word = h("span", { class: "connection-word" });
+  const box = h("span", { class: "connection", role: "status" },
+    h("span", { class: "connection-dot", "aria-hidden": "true" }), word);
+  const show = () => {
+    const { state, asOf } = connection;
+    box.dataset.state = state;
+    const isOld = state === "reconnecting" && Date.now() / 1000 - asOf > 5;
+    word.textContent = isOld ? `as of ${clock(asOf)}` : CONNECTION_WORDS[state];
+    box.title = {
+      live: "Changes come as they happen.",
+      connecting: "The live channel is not open yet.",
+      reconnecting: "The live channel is interrupted; what you see may be old.",
+      polling: "No live channel passes here; the page asks each second.",
+    }[state];
+  };
+  connection.addEventListener("change", show);
+  setInterval(show, 5_000);
+  show();
+  return box;
+}
+
+async function search() {
+  const { openPalette } = await import("./palette.js");
+  openPalette();
+}
+
+async function help() {
+  const { open } = await import("./dialog.js");
+  open(
+    "Keys",
+    h(
+      "dl",
+      { class: "keys" },
+      listed().map(({ keys, description }) => [
+        h("dt", null, keys.split(" ").map((key) => h("kbd", null, keyWord(key)))),
+        h("dd", null, description),
+      ]).flat(),
+    ),
+    { class: "keys-dialog" },
+  );
+}
+
+/** @param {string} key */
+function keyWord(key) {
+  const arrows = { ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→" };
+  const isMac = /Mac|iPhone/.test(navigator.userAgent);
+  return key
+    .replace("Mod+", isMac ? "⌘ " : "Ctrl ")
+    .replace(/Arrow\w+/, (arrow) => arrows[/** @type {keyof typeof arrows} */ (arrow)] ?? arrow);
+}
+
+/** @param {string} page */
+function opened(page) {
+  for (const anchor of document.querySelectorAll("[data-section]")) {
+    const section = /** @type {HTMLElement} */ (anchor).dataset.section ?? "";
+    if (SECTIONS[section]?.includes(page)) anchor.setAttribute("aria-current", "true");
+    else anchor.removeAttribute("aria-current");
+  }
+}
+
+/** @param {string} missing */
+function notFound(missing) {
+  title("Not here");
+  breadcrumb([{ label: "Jobs", path: "/" }, { label: "Not here" }]);
+  show(
+    h(
+      "div",
+      { class: "empty" },
+      icon("question"),
+      h("h1", { class: "empty-title" }, "There is no page here"),
+      h("p", { class: "muted" }, "No page has the path ", h("code", null, missing), "."),
+      h("div", { class: "empty-actions" }, link("/", "Jobs"), link("/runs", "Runs")),
+    ),
+  );
+}
+
+/** @param {unknown} error */
+function failed(error) {
+  if (!(error instanceof Error) || error.name !== "ApiError") console.error(error);
+  title("Error");
+  breadcrumb([{ label: here() }]);
+  show(h("div", null, h("h1", { class: "hidden" }, "Error"), errorView(error, reload)));
+}
+
+/** @param {HTMLElement} view */
+function show(view) {
+  const page = document.querySelector("#page > .page");
+  if (page) replace(page, view);
+}
+
+bind("g j", "Go to jobs", () => go("/"));
+bind("g r", "Go to runs", () => go("/runs"));
+bind("g c", "Go to cluster", () => go("/cluster"));
+bind("g h", "Go to cache", () => go("/cache"));
+bind("/", "Search", () => void search());
+bind("?", "Show these keys", () => void help());
+header();
+start({ notFound, failed, opened });
