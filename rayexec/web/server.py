@@ -45,7 +45,7 @@ def make_app(session: Session) -> web.Application:
         if find_spec(f"rayexec.web.api.{name}") is not None
     ]
     routes = [route for module in modules for route in module.routes(session)]
-    for route in [*routes, *page_routes()]:
+    for route in [*routes, web.get("/api/live", _serve_tab), *page_routes()]:
         for base in {"/", session.options.base_path}:
             path = f"{base}{route.path.lstrip('/')}"
             app.router.add_route(route.method, path, route.handler)
@@ -61,9 +61,17 @@ def make_app(session: Session) -> web.Application:
                 await module.stop(session)
         session.close()
 
+    async def end_tabs(_: web.Application) -> None:
+        await session.live.close()
+
     app.on_startup.append(start)
+    app.on_shutdown.append(end_tabs)
     app.on_cleanup.append(stop)
     return app
+
+
+async def _serve_tab(request: web.Request) -> web.StreamResponse:
+    return await request.app[SESSION].live.serve(request)
 
 
 class Server:
