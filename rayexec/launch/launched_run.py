@@ -12,9 +12,16 @@ from rayexec.launch.drivers import driver_of
 from rayexec.launch.monitor import RunMonitor, await_end, await_recording
 from rayexec.launch.notes import LaunchNote, RecordedRun, find_note, find_note_by_prefix
 from rayexec.launch.polling import ClusterPoll, deadline_after
-from rayexec.store import RunRecord, default_store, store_at
+from rayexec.store import RunRecord, default_store, is_over, store_at
 
-__all__ = ["LaunchedRun", "find_launched", "locate", "locate_recorded", "not_recorded"]
+__all__ = [
+    "LaunchedRun",
+    "ask_to_end",
+    "find_launched",
+    "locate",
+    "locate_recorded",
+    "not_recorded",
+]
 
 
 class LaunchedRun:
@@ -120,6 +127,18 @@ def locate(store_address: str | None, run_id: str) -> RecordedRun | LaunchedRun:
         if note is None:
             raise
     return note.recorded() or LaunchedRun(driver_of(note))
+
+
+def ask_to_end(run: RecordedRun | LaunchedRun, via: str, *, force: bool) -> RunRecord:
+    """Ask a run to end unless it is over, and return its record of before at once.
+
+    With ``force`` its steps get no time to end by themselves. ``via`` names the asking command.
+    """
+    if isinstance(run, LaunchedRun):
+        before = run.driver.record()
+        run.driver.stop(force=force and not is_over(before))
+        return before
+    return ask_to_cancel(run.store, run.reader, via, force=force)
 
 
 def locate_recorded(store_address: str | None, run_id: str) -> RecordedRun:

@@ -11,8 +11,7 @@ from rayexec.cli.exit_codes import FAILED, SUCCEEDED, complain, with_exit_code
 from rayexec.cli.render.run_lines import ended_line
 from rayexec.cli.streams import results_on_stdout, say, write_json
 from rayexec.events import Event, EventType, RunStatus
-from rayexec.execute.cancel import ask_to_cancel
-from rayexec.launch.launched_run import LaunchedRun, locate
+from rayexec.launch.launched_run import LaunchedRun, ask_to_end, locate
 from rayexec.launch.monitor import RunMonitor, await_recording
 from rayexec.launch.notes import RecordedRun
 from rayexec.launch.polling import ClusterPoll
@@ -112,12 +111,8 @@ def cancel_runs(
 
 def _ask(run: RecordedRun | LaunchedRun, *, force: bool) -> _CanceledRun:
     """Ask a run to end."""
-    if isinstance(run, LaunchedRun):
-        before = run.driver.record()
-        run.driver.stop(force=force and not is_over(before))
-        return _CanceledRun(run, before, before)
-    before = ask_to_cancel(run.store, run.reader, "rayexec run cancel", force=force)
-    return _CanceledRun(run.reader, before, before)
+    before = ask_to_end(run, "rayexec run cancel", force=force)
+    return _CanceledRun(run if isinstance(run, LaunchedRun) else run.reader, before, before)
 
 
 def _await(runs: Sequence[_CanceledRun], timeout: float | None, *, force: bool) -> bool:

@@ -17,8 +17,9 @@ from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.events import RunStatus
 from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.launch.monitor import add_launched_runs
-from rayexec.launch.notes import RecordedRun, find_note
-from rayexec.store import RunRecord, RunStore, current, default_store, settled, store_at
+from rayexec.launch.notes import RecordedRun
+from rayexec.launch.removal import is_running, remove_note, remove_run
+from rayexec.store import RunRecord, RunStore, default_store, settled, store_at
 from rayexec.views.quantities import counted
 from rayexec.views.run_retention import Retention
 
@@ -70,35 +71,19 @@ def _delete_by_id(
         for run_id in run_ids:
             run = locate(location, run_id)
             runs[run.run_id] = run
-        if not force and (running := [each for each, run in runs.items() if _is_running(run)]):
+        if not force and (running := [each for each, run in runs.items() if is_running(run)]):
             complain(
                 f"not removed, since not over: {', '.join(running)}. Remove it all the same with "
                 f"--force."
             )
             return USAGE
-        for run_id, run in runs.items():
-            if isinstance(run, RecordedRun):
-                run.store.delete(run_id)
-            _remove_note(location, run_id)
+        for run in runs.values():
+            remove_run(run, has_note=location is None)
         if as_json:
             write_json(results, {"deleted": list(runs)})
         else:
             results.writelines(f"Removed run {run_id}.\n" for run_id in runs)
     return SUCCEEDED
-
-
-def _is_running(run: RecordedRun | LaunchedRun) -> bool:
-    if isinstance(run, LaunchedRun):
-        return run.status == RunStatus.STARTED
-    try:
-        return current(run.reader).status == RunStatus.STARTED
-    except StoreError:  # An unreadable run may be removed.
-        return False
-
-
-def _remove_note(location: str | None, run_id: str) -> None:
-    if location is None and (note := find_note(run_id)) is not None:
-        note.remove()
 
 
 def _delete_by_rule(
@@ -133,7 +118,8 @@ def _delete_by_rule(
                 complain(str(error))
                 has_failed = True
                 continue
-            _remove_note(location, record.run_id)
+            if location is None:
+                remove_note(record.run_id)
             deleted.append(record.run_id)
             if not as_json:
                 name = printable_line(record.job_name)

@@ -7,8 +7,8 @@ from rayexec.cli.render.run_rows import run_rows
 from rayexec.cli.render.tables import results_console
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.events import RunStatus
-from rayexec.launch.monitor import add_launched_runs
-from rayexec.store import default_store, settled, store_at
+from rayexec.launch.listed_runs import listed_runs
+from rayexec.store import default_store, store_at
 from rayexec.views.run_report import run_row
 
 __all__ = ["list_runs"]
@@ -25,14 +25,11 @@ def list_runs(
     is_filtered = job is not None or status is not None
     with results_on_stdout() as results:
         store = default_store() if location is None else store_at(location)
-        records = list(store.list())
-        if location is None:
-            # A filter may pass over the newest runs, so the limit must not cut before it.
-            records = add_launched_runs(records, None if is_filtered else limit)
-            records.sort(key=lambda record: record.start_time, reverse=True)
+        # A filter may pass over the newest runs, so the limit must not cut before it.
+        at_most = None if is_filtered else limit
         chosen = [
             record
-            for record in map(settled, records)
+            for record in listed_runs(store, is_default=location is None, limit=at_most)
             if job in (None, record.job_name)
             and (status is None or record.status == status.upper())
         ][:limit]

@@ -11,10 +11,11 @@ from rayexec.cli.render.tables import ops_table, results_console
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.launch.monitor import RunMonitor
+from rayexec.launch.run_document import launched_document
 from rayexec.store.reading import StoredLog
 from rayexec.views.failures import describe_failures, ending_error
 from rayexec.views.log_damage import check_log
-from rayexec.views.run_report import RunReport, report, run_row
+from rayexec.views.run_report import RunReport, report
 
 __all__ = ["show_run"]
 
@@ -52,10 +53,10 @@ def _print_report(results: TextIO, run: RunReport) -> None:
 
 
 def _print_launched(results: TextIO, launched: LaunchedRun, *, as_json: bool) -> None:
-    record, note = launched.record(), launched.note
     if as_json:
-        write_json(results, {**run_row(record), "source": note.source, "address": note.address})
+        write_json(results, launched_document(launched))
         return
+    record, note = launched.record(), launched.note
     lines = [f"Run {record.run_id}: {record.status} ({record.note})", f"Job of: {note.source}"]
     if note.log is not None:
         lines.append(f"Log of its driver: {note.log}")
