@@ -92,7 +92,7 @@ class View {
     this.frame = 0;
     this.svg = new SvgPainter();
     this.canvas = new CanvasPainter();
-    this.said = h("div", { class: "visually-hidden", "aria-live": "polite" });
+    this.said = h("div", { class: "hidden", "aria-live": "polite" });
     this.message = h("div", { class: "graph-message", role: "status" }, "Loading the graph…");
     this.stage = h("div", {
       class: "graph-stage",
