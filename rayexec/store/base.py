@@ -22,6 +22,7 @@ __all__ = [
     "check_new_id",
     "current",
     "is_own",
+    "log_part",
     "newest_first",
     "only_match",
 ]
@@ -115,6 +116,22 @@ class RunStore(Protocol):
 
     def cache(self) -> StepCache:
         """Return the cache of outputs, which all runs share."""
+
+
+def log_part(reader: RunReader, start: int, length: int) -> bytes:
+    """Return ``length`` bytes of a log from byte ``start``; fewer where the log ends.
+
+    A reader of somebody's own may have no ``log_part``, and then gives all of the rest.
+    """
+    read = getattr(reader, "log_part", None)
+    if read is not None:
+        return bytes(read(start, length))
+    part = b""
+    for data in reader.log(start):
+        part += data[: length - len(part)]
+        if len(part) == length:
+            break
+    return part
 
 
 def current(reader: RunReader) -> RunRecord:

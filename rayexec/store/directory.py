@@ -347,5 +347,16 @@ class _FileReader:
                         yield self._files.read(f"{events}/{part.name}", start)
                     start = max(0, start - part.size)
 
+    def log_part(self, start: int, length: int) -> bytes:
+        """Return a part of the log that lies in one file."""
+        with as_store_error(f"the log of run {self.run_id} cannot be read"):
+            events = f"{self._directory}/events"
+            for part in self._files.files(events):
+                if part.name.endswith(".log"):
+                    if start < part.size:
+                        return self._files.read(f"{events}/{part.name}", start, length)
+                    start -= part.size
+        return b""
+
     def is_of_this_user(self) -> bool:
         return self._files.is_of_this_user(f"{self._directory}/run.json")

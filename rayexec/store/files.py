@@ -42,8 +42,8 @@ class Files(Protocol):
     def exists(self, path: str) -> bool:
         """Whether there is a file, or anything else, in a directory that is no link."""
 
-    def read(self, path: str, start: int = 0) -> bytes:
-        """Return the content of a regular file, from byte ``start``."""
+    def read(self, path: str, start: int = 0, length: int = -1) -> bytes:
+        """Return the content of a regular file, from byte ``start``; -1 reads to its end."""
 
     def is_of_this_user(self, path: str) -> bool:
         """Whether certainly no other user has written the record of a run."""
@@ -94,9 +94,9 @@ class LocalFiles:
         """Whether there is a file, or anything else, in a directory that is no link."""
         return not os.path.islink(os.path.dirname(path)) and os.path.lexists(path)
 
-    def read(self, path: str, start: int = 0) -> bytes:
-        """Return the content of a regular file, from byte ``start``."""
-        return read_regular(path, start)
+    def read(self, path: str, start: int = 0, length: int = -1) -> bytes:
+        """Return the content of a regular file, from byte ``start``; -1 reads to its end."""
+        return read_regular(path, start, length)
 
     def is_of_this_user(self, path: str) -> bool:
         """Whether certainly no other user has written the record of a run.
@@ -215,8 +215,8 @@ class _Appending:
             self.close()
 
 
-def read_regular(path: str, start: int = 0) -> bytes:
-    """Return the content of a regular file of this machine, from byte ``start``.
+def read_regular(path: str, start: int = 0, length: int = -1) -> bytes:
+    """Return up to ``length`` bytes of a regular file of this machine, from byte ``start``.
 
     Raises OSError for anything else under that name: a pipe would block for ever, and a link may
     lead anywhere.
@@ -226,7 +226,7 @@ def read_regular(path: str, start: int = 0) -> bytes:
         if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
             raise OSError(f"{path} is no regular file")
         stream.seek(start)
-        return stream.read()
+        return stream.read(length)
 
 
 @contextlib.contextmanager
@@ -254,11 +254,11 @@ class ArrowFiles:
 
         return bool(self.filesystem.get_file_info(path).type != fs.FileType.NotFound)
 
-    def read(self, path: str, start: int = 0) -> bytes:
-        """Return the content of a file, from byte ``start``."""
+    def read(self, path: str, start: int = 0, length: int = -1) -> bytes:
+        """Return the content of a file, from byte ``start``; -1 reads to its end."""
         with self.filesystem.open_input_file(path) as stream:
             stream.seek(start)
-            data: bytes = stream.read()
+            data: bytes = stream.read(None if length < 0 else length)
         return data
 
     def is_of_this_user(self, path: str) -> bool:

@@ -63,7 +63,7 @@ class RunSummary:
     """All that the history of a run adds up to."""
 
     #: By index.
-    steps: list[StepSummary]
+    steps: Sequence[StepSummary]
     #: In the order of their first steps.
     ops: list[OpSummary]
     #: In the order of the log.
