@@ -25,6 +25,7 @@ __all__ = [
     "log_part",
     "newest_first",
     "only_match",
+    "order_of_list",
 ]
 
 
@@ -168,7 +169,12 @@ def newest_first(runs: Iterable[tuple[str, Callable[[], RunRecord]]]) -> list[Ru
             continue
         except StoreError as error:
             records.append(RunRecord(run_id, "?", RunStatus.UNREADABLE, note=str(error)))
-    return sorted(records, key=lambda record: (-record.start_time, record.run_id))
+    return sorted(records, key=order_of_list)
+
+
+def order_of_list(record: RunRecord) -> tuple[float, str]:
+    """Return the key by which lists of runs are sorted."""
+    return -record.start_time, record.run_id
 
 
 def check_new_id(run_id: str) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,7 @@ class DirectoryRunStore:
                 else f"{below.type_name}-{id(below)}://{base}"
             )
             self._index = StoreIndex(self._identity, None) if filesystem is None else None
+        self._remembered: Mapping[str, tuple[str, RunRecord]] = {}  # for the next list
         self._runs, self._cache = [
             "/".join(filter(None, (base, each))) for each in ("runs", "cache")
         ]
@@ -125,9 +126,14 @@ class DirectoryRunStore:
             return newest_first((run_id, self._reader(run_id).record) for run_id in self._ids())
         is_remote = self._filesystem is not None
         runs = RunIndex(
-            self._index, lambda run_id: self._reader(run_id).content(), is_remote=is_remote
+            self._index,
+            lambda run_id: self._reader(run_id).content(),
+            is_remote=is_remote,
+            remembered=self._remembered,
         )
-        return runs.records([self._listed(run_id) for run_id in self._ids()])
+        records = runs.records([self._listed(run_id) for run_id in self._ids()])
+        self._remembered = runs.remembered
+        return records
 
     def _listed(self, run_id: str) -> ListedRun:
         if self._filesystem is None:

@@ -6,18 +6,20 @@ import contextlib
 import os
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from rayexec.errors import StoreError
-from rayexec.store.base import newest_first
+from rayexec.events import RunStatus
+from rayexec.store.base import newest_first, order_of_list
 from rayexec.store.index import IndexUnavailableError, StoreIndex
 from rayexec.store.record import RunRecord, is_over
 
 __all__ = ["ListedRun", "RunIndex"]
 
 _PARALLEL_READS = 16  # from a store over the network
+_FEW_FILES = 50
 # A file may change twice within one tick of its file system's clock, so a stamp counts once the
 # file has had its time for so long.
 _SETTLED_S = 2.0
@@ -47,17 +49,58 @@ class RunIndex:
     ``read`` returns the content of a run's ``run.json``; with ``is_remote`` several threads call
     it. It is called for each file that changed a moment ago, or has another stamp than in the
     index. In a store without stamps the record of a run that is over counts as final, and each
-    other one is read.
+    other one is read. A process that lists again and again keeps ``remembered``: records with the
+    stamps of their files, whose content nobody decodes again.
     """
 
-    def __init__(self, index: StoreIndex, read: Callable[[str], bytes], *, is_remote: bool) -> None:
+    def __init__(
+        self,
+        index: StoreIndex,
+        read: Callable[[str], bytes],
+        *,
+        is_remote: bool,
+        remembered: Mapping[str, tuple[str, RunRecord]] | None = None,
+    ) -> None:
         self._index = index
         self._read = read
         self._is_remote = is_remote
+        self.remembered: Mapping[str, tuple[str, RunRecord]] = remembered or {}
 
     def records(self, runs: Sequence[ListedRun]) -> list[RunRecord]:
         """Return the records of ``runs`` as ``newest_first`` does, and update the index."""
-        rows = self._rows()
+        former = self.remembered
+        same = {
+            run.run_id: former[run.run_id][1]
+            for run in runs
+            if run.changed is not None
+            and run.run_id in former
+            and former[run.run_id][0] == run.stamp
+        }
+        others = [run for run in runs if run.run_id not in same]
+        if not others:
+            return sorted(same.values(), key=order_of_list)
+        records = [*same.values(), *self._indexed(others, runs)]
+        self._remember(runs, records)
+        return sorted(records, key=order_of_list)
+
+    def _remember(self, runs: Sequence[ListedRun], records: Sequence[RunRecord]) -> None:
+        settled_before = time.time() - _SETTLED_S
+        stamps = {
+            run.run_id: run.stamp
+            for run in runs
+            if run.changed is not None and run.changed < settled_before
+        }
+        self.remembered = {
+            record.run_id: (stamps[record.run_id], record)
+            for record in records
+            if record.run_id in stamps and record.status != RunStatus.UNREADABLE
+        }
+
+    def _indexed(self, runs: Sequence[ListedRun], all_runs: Sequence[ListedRun]) -> list[RunRecord]:
+        """Return the records of ``runs``, of which some may be in the index."""
+        # Beside remembered records, a few files are read sooner than all rows.
+        is_few = len(runs) < len(all_runs) and len(runs) <= _FEW_FILES
+        rows = {} if is_few else self._rows()
         outdated = [run.run_id for run in runs if (run.run_id, run.stamp) not in rows]
         if self._is_remote and len(outdated) > 1:
             from concurrent.futures import ThreadPoolExecutor  # It loads slowly, for few stores.
@@ -68,7 +111,7 @@ class RunIndex:
         else:
             listing = _Listing(rows, self._read)
         records = newest_first((run.run_id, partial(listing.record, run)) for run in runs)
-        self._save(listing.new, {run_id for run_id, _ in rows} - {run.run_id for run in runs})
+        self._save(listing.new, {run_id for run_id, _ in rows} - {run.run_id for run in all_runs})
         return records
 
     def _rows(self) -> dict[tuple[str, str], bytes]:

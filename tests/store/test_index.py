@@ -455,3 +455,27 @@ def test_threads_share_a_store(root: Path) -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_a_store_object_that_lists_again_decodes_only_what_changed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DirectoryRunStore(root)
+    assert [(each.run_id, each.status) for each in store.list()] == ALL
+    decoded: list[str] = []
+    decode = RunRecord.decode
+
+    def counted(data: bytes, run_id: str) -> RunRecord:
+        decoded.append(run_id)
+        return decode(data, run_id)
+
+    monkeypatch.setattr(RunRecord, "decode", staticmethod(counted))
+    assert [(each.run_id, each.status) for each in store.list()] == ALL
+    assert decoded == []
+    record = replace(store.open("open").record(), status=RunStatus.CANCELED)
+    (root / "runs/open/run.json").write_bytes(record.encode())
+    shutil.rmtree(root / "runs/r1")
+    decoded.clear()
+    after = [("r2", "SUCCESS"), ("r0", "SUCCESS"), ("open", "CANCELED")]
+    assert [(each.run_id, each.status) for each in store.list()] == after
+    assert decoded == ["open"]
