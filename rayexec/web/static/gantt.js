@@ -1,0 +1,434 @@
+/**
+ * The timeline of a run: a canvas, its minimap, and what is said about the attempt that the
+ * pointer or a key chose.
+ */
+
+import { h, icon, replace } from "./dom.js";
+import { count, duration } from "./format.js";
+import { Painter } from "./gantt_canvas.js";
+import { listen } from "./gantt_input.js";
+import { WorkerLanes, lanesByOp } from "./gantt_lanes.js";
+import { Minimap } from "./gantt_minimap.js";
+import { AXIS, at, laneHeight, laneOf, trackBox, trackOf, xOf } from "./gantt_scene.js";
+import { colours } from "./gantt_theme.js";
+import { facts, legend } from "./gantt_words.js";
+import { onThemeChange } from "./theme.js";
+import { TimeFold, foldOf } from "./time_fold.js";
+
+/** @typedef {import("./gantt_scene.js").Scene} Scene */
+/** @typedef {import("./attempt_columns.js").AttemptColumns} AttemptColumns */
+
+/**
+ * @typedef {object} TimelineOptions
+ * @property {AttemptColumns} columns
+ * @property {(step: number) => Promise<string>} keyOf
+ * @property {(step: number) => void} onChoose
+ * @property {(op: string) => void} onOp
+ * @property {string} [by] "worker" or "op"
+ * @property {(by: string) => void} [onBy]
+ * @property {AbortSignal} signal
+ */
+
+/** Ops are packed again at most this often while a run grows. */
+const PACK_MS = 1_000;
+const SHORTEST_SPAN = 1e-6;
+const REDUCED_MS = 1_000;
+
+export class Timeline {
+  /** @param {TimelineOptions} options */
+  constructor(options) {
+    this.options = options;
+    this.columns = options.columns;
+    this.by = options.by === "op" ? "op" : "worker";
+    this.workers = new WorkerLanes();
+    this.isWhole = true;
+    this.isPlanned = false;
+    this.isVisible = true;
+    this.packedAt = -Infinity;
+    this.foldedAt = -Infinity;
+    this.hasFolds = true;
+    this.drawnAt = 0;
+    this.failure = -1;
+    /** @type {{time: number, at: number} | null} the driver's clock, and ours at that moment */
+    this.clock = null;
+    this.frames = { count: 0, longest: 0 };
+    this.#build();
+    /** @type {Scene} */
+    this.scene = {
+      columns: this.columns, lanes: [], tops: new Float64Array(1), fold: new TimeFold(),
+      from: 0, span: 1, top: 0, width: 600, height: 200, gutter: 128,
+      ratio: devicePixelRatio || 1, colours: colours(), running: [], present: null,
+      path: null, selected: -1, hovered: -1,
+    };
+    this.painter = new Painter(this.canvas);
+    this.minimap = new Minimap(this.map, (from, span) => this.#show(from, span), options.signal);
+    this.#listen();
+    this.update({ moved: false });
+  }
+
+  #build() {
+    const button = (/** @type {string} */ label, /** @type {string} */ text,
+      /** @type {() => void} */ onclick) =>
+      h("button", { class: "button is-quiet", type: "button", "aria-label": label,
+        title: label, onclick }, text);
+    this.modes = ["worker", "op"].map((mode) =>
+      h("button", { class: "button", type: "button", "aria-pressed": String(mode === this.by),
+        onclick: () => this.#setMode(mode) }, `By ${mode}`));
+    this.foldBox = h("input", { type: "checkbox", checked: true,
+      onchange: () => {
+        this.hasFolds = this.foldBox.checked;
+        this.foldedAt = -Infinity;
+        this.isWhole = true;
+        this.update({ moved: false });
+      } });
+    this.foldLabel = h("label", { class: "check", hidden: true }, this.foldBox, "Fold gaps");
+    this.failures = h("span", { class: "timeline-failures" });
+    this.bar = h("div", { class: "timeline-bar" },
+      h("div", { class: "segmented", role: "group", "aria-label": "Lanes" }, this.modes),
+      h("div", { class: "timeline-zoom" },
+        button("Zoom out (-)", "−", () => this.#zoom(1.6)),
+        button("Zoom in (+)", "+", () => this.#zoom(1 / 1.6)),
+        button("Whole run (0)", "Fit", () => this.#fit())),
+      this.foldLabel, this.failures);
+    this.map = h("canvas", { class: "timeline-map", "aria-hidden": "true" });
+    this.canvas = h("canvas", { class: "timeline-canvas", "aria-hidden": "true" });
+    this.space = h("div", { class: "timeline-space" }, this.canvas);
+    this.frame = h("div", { class: "timeline-frame", tabindex: "0", role: "application",
+      "aria-label": "Timeline of attempts. Plus, minus and 0 zoom, arrows move, n and p go to "
+        + "failures, Enter opens the step. The tab Steps has the same facts as a table." },
+    this.space);
+    this.tip = h("div", { class: "timeline-tip", hidden: true });
+    this.said = h("p", { class: "visually-hidden", "aria-live": "polite" });
+    this.legend = h("ul", { class: "timeline-legend", "aria-label": "Colours" });
+    this.element = h("div", { class: "timeline" }, this.bar, this.map, this.frame, this.tip,
+      this.legend, this.said);
+  }
+
+  #listen() {
+    const { signal } = this.options;
+    listen(this.frame, this.canvas, {
+      zoom: (factor, x) => this.#zoom(factor, x),
+      pan: (pixels) => this.#pan(pixels),
+      scroll: (pixels) => (this.frame.scrollTop += pixels),
+      fit: () => this.#fit(),
+      hover: (x, y) => this.#hover(x, y),
+      leave: () => this.#leave(),
+      click: (x, y) => this.#click(x, y),
+      failure: (direction) => this.goToFailure(direction),
+      open: () => this.#open(this.scene.selected),
+    }, signal);
+    this.frame.addEventListener("scroll", () => this.invalidate(), { signal, passive: true });
+    const sizes = new ResizeObserver(() => this.#measure());
+    sizes.observe(this.element);
+    const views = new IntersectionObserver(([entry]) => {
+      this.isVisible = entry.isIntersecting;
+      this.invalidate();
+    });
+    views.observe(this.element);
+    signal.addEventListener("abort", () => {
+      sizes.disconnect();
+      views.disconnect();
+    });
+    document.addEventListener("visibilitychange", () => this.invalidate(), { signal });
+    onThemeChange(() => {
+      this.scene.colours = colours();
+      this.#drawLegend();
+      this.invalidate();
+    }, signal);
+  }
+
+  /**
+   * Take what came into the columns since the last call.
+   * @param {{moved: boolean}} change
+   */
+  update({ moved }) {
+    const { columns, scene } = this;
+    const time = performance.now();
+    this.workers.update(columns, moved);
+    if (this.by === "worker") scene.lanes = this.workers.lanes;
+    else if (time - this.packedAt > PACK_MS || columns.isOver) {
+      scene.lanes = lanesByOp(columns);
+      this.packedAt = time;
+    }
+    if (time - this.foldedAt > 2 * PACK_MS) {
+      const fold = this.hasFolds ? foldOf(columns, this.#until()) : new TimeFold();
+      if (this.hasFolds) this.foldLabel.hidden = !fold.gaps.length;
+      if (fold.gaps.length !== scene.fold.gaps.length || columns.isOver) scene.fold = fold;
+      this.foldedAt = time;
+    }
+    this.#measure();
+    this.#drawFailures();
+    this.#drawLegend();
+    this.invalidate();
+  }
+
+  /**
+   * Show what runs now; null for a run that is over.
+   * @param {{time: number, running: {lane: number, start: number, label: string}[]} | null} now
+   */
+  setNow(now) {
+    this.clock = now && { time: now.time, at: performance.now() };
+    this.scene.running = now?.running ?? [];
+    this.scene.present = now ? now.time - this.columns.epoch : null;
+    this.invalidate();
+  }
+
+  /** @param {Int32Array | null} rows of the critical path */
+  setPath(rows) {
+    this.scene.path = rows;
+    this.#drawLegend();
+    this.invalidate();
+  }
+
+  /** Draw at the next frame. */
+  invalidate() {
+    if (this.isPlanned || this.options.signal.aborted) return;
+    this.isPlanned = true;
+    requestAnimationFrame((time) => {
+      this.isPlanned = false;
+      if (!this.options.signal.aborted) this.#frame(time);
+    });
+  }
+
+  /** @param {number} time */
+  #frame(time) {
+    const { scene } = this;
+    if (!this.isVisible || document.visibilityState !== "visible") return;
+    if (this.clock) {
+      scene.present = this.clock.time + (performance.now() - this.clock.at) / 1000
+        - this.columns.epoch;
+    }
+    if (this.isWhole) {
+      scene.from = 0;
+      scene.span = this.#whole();
+    }
+    scene.top = this.frame.scrollTop;
+    const before = performance.now();
+    this.painter.draw(scene);
+    this.minimap.draw(scene, this.#whole());
+    this.frames.count++;
+    this.frames.longest = Math.max(this.frames.longest, performance.now() - before);
+    this.drawnAt = time;
+    if (this.clock) this.#goOn();
+  }
+
+  /** Draw again as soon as running bars have grown by half a pixel. */
+  #goOn() {
+    const { scene } = this;
+    const pixel = (scene.span / Math.max(1, scene.width - scene.gutter)) * 500;
+    const isReduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const delay = Math.max(isReduced ? REDUCED_MS : 0, pixel);
+    if (delay < 20) this.invalidate();
+    else setTimeout(() => this.invalidate(), Math.min(delay, REDUCED_MS));
+  }
+
+  #until() {
+    return Math.max(this.columns.latest, this.scene.present ?? 0, SHORTEST_SPAN);
+  }
+
+  /** Seconds of the axis of the whole run, with a little room at its end. */
+  #whole() {
+    return Math.max(this.scene.fold.fold(this.#until()) * 1.01, SHORTEST_SPAN);
+  }
+
+  #measure() {
+    const { scene } = this;
+    const { lanes } = scene;
+    if (scene.tops.length !== lanes.length + 1) scene.tops = new Float64Array(lanes.length + 1);
+    let top = 0;
+    lanes.forEach((lane, index) => {
+      scene.tops[index] = top;
+      top += laneHeight(lane, lanes.length);
+    });
+    scene.tops[lanes.length] = top;
+    scene.width = Math.max(80, this.frame.clientWidth);
+    scene.gutter = scene.width < 520 ? 76 : 132;
+    scene.ratio = devicePixelRatio || 1;
+    const most = Math.max(160, Math.round(innerHeight * 0.62));
+    const height = Math.min(most, top + AXIS + 4);
+    scene.height = height;
+    this.frame.style.height = `${height}px`;
+    this.space.style.height = `${top + AXIS + 4}px`;
+    this.canvas.style.height = `${height}px`;
+    this.invalidate();
+  }
+
+  /** @param {string} mode */
+  #setMode(mode) {
+    this.by = mode;
+    this.modes.forEach((each, index) =>
+      each.setAttribute("aria-pressed", String(["worker", "op"][index] === mode)));
+    this.packedAt = -Infinity;
+    this.frame.scrollTop = 0;
+    this.update({ moved: false });
+    this.options.onBy?.(mode);
+  }
+
+  /**
+   * @param {number} from
+   * @param {number} span
+   */
+  #show(from, span) {
+    const whole = this.#whole();
+    const shown = Math.min(whole, Math.max(SHORTEST_SPAN, span));
+    this.isWhole = shown >= whole * 0.999;
+    this.scene.span = shown;
+    this.scene.from = Math.max(0, Math.min(from, whole - shown));
+    this.invalidate();
+  }
+
+  /**
+   * @param {number} factor of what is shown
+   * @param {number} [x] place that stays, in pixels
+   */
+  #zoom(factor, x) {
+    const { scene } = this;
+    const part = x === undefined ? 0.5 : Math.max(0, (x - scene.gutter)
+      / Math.max(1, scene.width - scene.gutter));
+    const span = scene.span * factor;
+    this.#show(scene.from + (scene.span - span) * part, span);
+  }
+
+  /** @param {number} pixels */
+  #pan(pixels) {
+    const { scene } = this;
+    const moved = (pixels / Math.max(1, scene.width - scene.gutter)) * scene.span;
+    this.#show(scene.from + moved, scene.span);
+  }
+
+  #fit() {
+    this.isWhole = true;
+    this.invalidate();
+  }
+
+  /**
+   * @param {number} x
+   * @param {number} y
+   */
+  #hover(x, y) {
+    const found = at(this.scene, x, y);
+    const row = found?.row ?? -1;
+    this.canvas.classList.toggle("is-over", row >= 0);
+    if (row === this.scene.hovered && row >= 0) return;
+    this.scene.hovered = row;
+    this.invalidate();
+    const lane = found && this.scene.lanes[found.lane];
+    if (found && lane?.area) {
+      const slack = this.scene.span / 200;
+      const many = lane.area.atOnce(found.time - slack, found.time + slack);
+      this.#tell(x, y, [h("strong", null, lane.label),
+        h("span", null, `${many.toFixed(1)} at once here, ${lane.area.peak} at most, `
+          + `${count(lane.area.count)} attempts`)]);
+    } else if (row >= 0) this.#tell(x, y, facts(this.columns, row, this.options.keyOf));
+    else this.tip.hidden = true;
+  }
+
+  #leave() {
+    this.tip.hidden = true;
+    if (this.scene.hovered < 0) return;
+    this.scene.hovered = -1;
+    this.invalidate();
+  }
+
+  /**
+   * @param {number} x
+   * @param {number} y
+   */
+  #click(x, y) {
+    const found = at(this.scene, x, y);
+    const lane = found && this.scene.lanes[found.lane];
+    if (found && found.row >= 0) this.#open(found.row);
+    else if (lane?.area) this.options.onOp(lane.label);
+  }
+
+  /** @param {number} row */
+  #open(row) {
+    if (row >= 0) this.options.onChoose(this.columns.step[row]);
+  }
+
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @param {import("./dom.js").Child[]} children
+   */
+  #tell(x, y, children) {
+    replace(this.tip, children);
+    this.tip.hidden = false;
+    const { clientWidth, clientHeight } = this.element;
+    const left = Math.min(x + 14, clientWidth - this.tip.offsetWidth - 4);
+    let top = this.frame.offsetTop + y + 16;
+    if (top + this.tip.offsetHeight > clientHeight) top -= this.tip.offsetHeight + 28;
+    this.tip.style.transform = `translate(${Math.max(0, left)}px, ${Math.max(0, top)}px)`;
+  }
+
+  /**
+   * Select the next or previous failed attempt, and show it.
+   * @param {1 | -1} direction
+   */
+  goToFailure(direction) {
+    const many = this.columns.failureCount;
+    if (!many) return;
+    const first = direction > 0 ? 0 : many - 1;
+    this.failure = this.failure < 0 ? first : (this.failure + direction + many) % many;
+    this.select(this.columns.failures[this.failure]);
+    this.#drawFailures();
+  }
+
+  /**
+   * Select an attempt and bring it into view.
+   * @param {number} row
+   */
+  select(row) {
+    const { scene, columns } = this;
+    scene.selected = row;
+    const start = scene.fold.fold(columns.start[row]);
+    const seconds = Math.max(columns.length[row], SHORTEST_SPAN);
+    const plot = Math.max(1, scene.width - scene.gutter);
+    let span = scene.span;
+    // A bar of less than 3 pixels is not seen: zoom in until it has a twentieth of the width.
+    if ((seconds / span) * plot < 3) span = seconds * 20;
+    this.#show(start + seconds / 2 - span / 2, span);
+    const lane = laneOf(scene, row);
+    if (lane < 0) return;
+    const top = scene.tops[lane];
+    const view = scene.height - AXIS;
+    if (top < scene.top || top + 20 > scene.top + view) {
+      this.frame.scrollTop = Math.max(0, top - view / 2);
+    }
+    const step = columns.step[row];
+    const index = this.failure >= 0 ? `Failure ${this.failure + 1} of ${columns.failureCount}: ` : "";
+    void this.options.keyOf(step).then((key) => {
+      this.said.textContent = `${index}${key}, ${duration(columns.length[row])}. Enter opens it.`;
+    }, () => {});
+    requestAnimationFrame(() => {
+      const box = trackBox(scene, lane, trackOf(scene, lane, row));
+      this.#tell(Math.max(scene.gutter, xOf(scene, columns.start[row])), box.y, facts(this.columns, row, this.options.keyOf));
+    });
+  }
+
+  #drawFailures() {
+    const many = this.columns.failureCount;
+    const key = `${many}/${this.failure}`;
+    if (this.failures.dataset.key === key) return;
+    const hadFocus = this.failures.contains(document.activeElement);
+    this.failures.dataset.key = key;
+    const go = (/** @type {1 | -1} */ direction, /** @type {string} */ label,
+      /** @type {string} */ text) =>
+      h("button", { class: "button is-quiet", type: "button", "aria-label": label, title: label,
+        onclick: () => this.goToFailure(direction) }, text);
+    const words = this.failure < 0 ? count(many, "failed attempt")
+      : `failure ${count(this.failure + 1)} of ${count(many)}`;
+    replace(this.failures, many > 0 && [go(-1, "Previous failure (p)", "‹"),
+      h("span", { class: "tone-failed" }, icon("cross"), words), go(1, "Next failure (n)", "›")]);
+    if (hadFocus) /** @type {HTMLElement} */ (this.failures.lastElementChild)?.focus();
+  }
+
+  #drawLegend() {
+    const { columns, scene } = this;
+    const key = `${columns.limits.length}/${columns.failureCount > 0}/${scene.path !== null}/`
+      + `${scene.colours.surface}`;
+    if (this.legend.dataset.key === key) return;
+    this.legend.dataset.key = key;
+    replace(this.legend, legend(scene));
+  }
+}
