@@ -1,4 +1,3 @@
-// @ts-check
 /** Text of terminals as pieces with class names: colours, progress bars, links. Pure. */
 
 /** @typedef {{text: string, classes: string[], href?: string}} Piece */
@@ -31,7 +30,7 @@ export function plainStyle() {
 }
 
 /**
- * Returns the last state of a line that wrote over itself, as a progress bar does.
+ * Return the last state of a line that wrote over itself, as a progress bar does.
  * @param {string} line
  */
 export function foldReturns(line) {
@@ -44,7 +43,7 @@ export function foldReturns(line) {
 }
 
 /**
- * Returns the beginning of a line that is too long, and how many characters are left out.
+ * Return the beginning of a line that is too long, and how many characters are left out.
  * @param {string} line
  * @param {number} [most]
  */
@@ -59,7 +58,7 @@ const ESCAPE =
   /\u001b\[([0-9;:?<=>]*)[ -/]*([@-~])|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\|$)|\u001b[ -/]*[0-~]?|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /**
- * Returns a line as pieces; escapes that are no colours are left out. `style` is changed.
+ * Return a line as pieces; escapes that are no colours are left out. `style` is changed.
  * @param {string} line
  * @param {Style} [style]
  * @returns {Piece[]}
@@ -114,7 +113,7 @@ function apply(style, codes) {
 }
 
 /**
- * Returns the nearest of the eight colours: they have enough contrast in both themes.
+ * Return the nearest of the eight colours: they have enough contrast in both themes.
  * @param {number[]} numbers
  */
 function extended(numbers) {
@@ -163,7 +162,7 @@ function classesOf(style) {
 const LINK = /\bhttps?:\/\/[^\s<>"'`\u2028\u2029]+[^\s<>"'`.,;:!?)\]}]/g;
 
 /**
- * Returns the pieces with addresses of the web as pieces of their own; no other scheme links.
+ * Return the pieces with addresses of the web as pieces of their own; no other scheme links.
  * @param {Piece[]} list
  * @returns {Piece[]}
  */
@@ -187,7 +186,7 @@ export function withLinks(list) {
 }
 
 /**
- * Returns a line without escapes, for copies.
+ * Return a line without escapes, for copies.
  * @param {string} line
  */
 export function plainText(line) {

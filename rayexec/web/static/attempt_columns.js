@@ -1,4 +1,3 @@
-// @ts-check
 /** Attempts of one run as typed arrays: no object for each attempt. Pure: no DOM, no network. */
 
 /**
@@ -43,7 +42,7 @@
 /** @typedef {Float64Array | Float32Array | Int32Array | Int16Array | Int8Array} Column */
 
 /**
- * Returns the columns of a binary message, without a copy of them.
+ * Return the columns of a binary message, without a copy of them.
  * @param {ArrayBuffer} buffer
  * @returns {Rows}
  */
@@ -84,7 +83,7 @@ export function decodeRows(buffer) {
 }
 
 /**
- * Returns a column with room for `count` values: the same one, or a copy of twice its size.
+ * Return a column with room for `count` values: the same one, or a copy of twice its size.
  * @template {Column} T
  * @param {T} column
  * @param {number} count
@@ -148,7 +147,7 @@ export class AttemptColumns {
   }
 
   /**
-   * Appends a message. Answers whether rows before it moved to another lane, or null if the
+   * Appends a message. Return whether rows before it moved to another lane, or null if the
    * message does not follow the rows so far (its sender must be asked for `next`).
    * @param {Rows} rows
    * @returns {{from: number, to: number, moved: boolean} | null}
@@ -198,7 +197,7 @@ export class AttemptColumns {
   }
 
   /**
-   * Returns how many steps have each end, by its name.
+   * Return how many steps have each end, by its name.
    * @returns {Record<string, number>}
    */
   countsByEnd() {
@@ -219,7 +218,7 @@ export class AttemptColumns {
   }
 
   /**
-   * Returns the op of the step of a row.
+   * Return the op of the step of a row.
    * @param {number} row
    */
   opOf(row) {

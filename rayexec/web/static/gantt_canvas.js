@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * One frame of a timeline. Bars are painted as one row of pixels a track, which the canvas then
  * stretches: so a frame costs what its pixels cost, and not what its attempts cost.

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * Tracks of a timeline: rows that follow each other, found and painted by binary search, so that
  * a frame costs as much for a million attempts as for a thousand. Pure.
@@ -56,7 +55,7 @@ export class Track {
   }
 
   /**
-   * Returns the index of the attempt that runs at a time, or of the next one.
+   * Return the index of the attempt that runs at a time, or of the next one.
    * @param {AttemptColumns} columns
    * @param {number} time
    * @param {number} [low] index before which none can be
@@ -83,7 +82,7 @@ export class Track {
   }
 
   /**
-   * Returns the row at a time, give or take some seconds; -1 if there is none.
+   * Return the row at a time, give or take some seconds; -1 if there is none.
    * @param {AttemptColumns} columns
    * @param {number} time
    * @param {number} slack

@@ -1,4 +1,3 @@
-// @ts-check
 /** What pointers, wheels and keys do to a timeline. */
 
 /**

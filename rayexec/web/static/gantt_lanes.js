@@ -1,4 +1,3 @@
-// @ts-check
 /** Lanes of a timeline: by worker, or by op with what ran at once side by side. Pure. */
 
 import { Track } from "./gantt_columns.js";
@@ -45,7 +44,7 @@ export class Area {
   }
 
   /**
-   * Returns the seconds that attempts have spent until a time, all together.
+   * Return the seconds that attempts have spent until a time, all together.
    * @param {number} time
    */
   spent(time) {
@@ -55,7 +54,7 @@ export class Area {
   }
 
   /**
-   * Returns how many ran at once between two times, on average.
+   * Return how many ran at once between two times, on average.
    * @param {number} from
    * @param {number} to
    */
@@ -73,7 +72,7 @@ function sums(values) {
 }
 
 /**
- * Returns how many of sorted values are below a bound.
+ * Return how many of sorted values are below a bound.
  * @param {Float64Array} values
  * @param {number} bound
  */
@@ -131,7 +130,7 @@ export class WorkerLanes {
 }
 
 /**
- * Returns a lane for each op that has attempts, in the order of their first start.
+ * Return a lane for each op that has attempts, in the order of their first start.
  * @param {AttemptColumns} columns
  * @returns {Lane[]}
  */

@@ -1,4 +1,3 @@
-// @ts-check
 /** The whole run in small: how much ran at once, failures, and the part that the timeline shows. */
 
 import { Profile } from "./gantt_lanes.js";

@@ -1,4 +1,3 @@
-// @ts-check
 /** Geometry of a timeline: what is where. Pure. */
 
 import { NO_LIMIT } from "./attempt_columns.js";
@@ -33,7 +32,7 @@ export const AXIS = 26;
 export const PAD = 2;
 
 /**
- * Returns the height of a lane.
+ * Return the height of a lane.
  * @param {Lane} lane
  * @param {number} lanes how many there are
  */
@@ -44,7 +43,7 @@ export function laneHeight(lane, lanes) {
 }
 
 /**
- * Returns the place of a time in pixels from the left.
+ * Return the place of a time in pixels from the left.
  * @param {Scene} scene
  * @param {number} time
  */
@@ -54,7 +53,7 @@ export function xOf(scene, time) {
 }
 
 /**
- * Returns the time at a place.
+ * Return the time at a place.
  * @param {Scene} scene
  * @param {number} x
  */
@@ -64,7 +63,7 @@ export function timeAt(scene, x) {
 }
 
 /**
- * Returns where a track is, from the top of the canvas.
+ * Return where a track is, from the top of the canvas.
  * @param {Scene} scene
  * @param {number} lane
  * @param {number} track
@@ -78,7 +77,7 @@ export function trackBox(scene, lane, track) {
 }
 
 /**
- * Returns the lane of a row, or -1.
+ * Return the lane of a row, or -1.
  * @param {Scene} scene
  * @param {number} row
  */
@@ -91,7 +90,7 @@ export function laneOf(scene, row) {
 }
 
 /**
- * Returns the track of a row in its lane.
+ * Return the track of a row in its lane.
  * @param {Scene} scene
  * @param {number} lane
  * @param {number} row
@@ -105,7 +104,7 @@ export function trackOf(scene, lane, row) {
 }
 
 /**
- * Returns what is at a point: a lane, a time, and the row there (or -1).
+ * Return what is at a point: a lane, a time, and the row there (or -1).
  * @param {Scene} scene
  * @param {number} x
  * @param {number} y
@@ -125,7 +124,7 @@ export function at(scene, x, y) {
 }
 
 /**
- * Returns the limit that a row waited for, or null.
+ * Return the limit that a row waited for, or null.
  * @param {import("./attempt_columns.js").AttemptColumns} columns
  * @param {number} row
  */

@@ -1,4 +1,3 @@
-// @ts-check
 /** Colours of the timeline, for the theme of this moment. */
 
 import { color, isDark } from "./theme.js";
@@ -66,7 +65,7 @@ export function colours() {
 let reader = null;
 
 /**
- * Returns a colour as a pixel of a canvas, 0xAABBGGRR.
+ * Return a colour as a pixel of a canvas, 0xAABBGGRR.
  * @param {string} text any colour of CSS
  */
 function pixelOf(text) {

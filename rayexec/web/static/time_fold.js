@@ -1,4 +1,3 @@
-// @ts-check
 /** Time axis on which long gaps without an attempt are folded. Pure. */
 
 /** @typedef {import("./attempt_columns.js").AttemptColumns} AttemptColumns */
@@ -28,7 +27,7 @@ export class TimeFold {
   }
 
   /**
-   * Returns the place of a time on the axis.
+   * Return the place of a time on the axis.
    * @param {number} time
    */
   fold(time) {
@@ -43,7 +42,7 @@ export class TimeFold {
   }
 
   /**
-   * Returns the time at a place of the axis.
+   * Return the time at a place of the axis.
    * @param {number} place
    */
   unfold(place) {
@@ -73,7 +72,7 @@ export class TimeFold {
 }
 
 /**
- * Returns the gaps in which no attempt ran, waits in front of attempts apart, longest kept.
+ * Return the gaps in which no attempt ran, waits in front of attempts apart, longest kept.
  * @param {AttemptColumns} columns
  * @param {number} until end of the time that counts; something runs still if it is the present
  */
@@ -109,7 +108,7 @@ export function gapsOf(columns, until) {
 }
 
 /**
- * Returns the axis of a run, with its long gaps folded.
+ * Return the axis of a run, with its long gaps folded.
  * @param {AttemptColumns} columns
  * @param {number} until
  */
@@ -123,7 +122,7 @@ export function foldOf(columns, until) {
 const TICKS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200];
 
 /**
- * Returns the seconds between two ticks, so that `most` of them fit.
+ * Return the seconds between two ticks, so that `most` of them fit.
  * @param {number} seconds
  * @param {number} most
  */
@@ -138,7 +137,7 @@ export function tickStep(seconds, most) {
 }
 
 /**
- * Returns a time of the axis in words that fit a tick.
+ * Return a time of the axis in words that fit a tick.
  * @param {number} time
  * @param {number} step seconds between ticks
  */
