@@ -98,7 +98,7 @@ export class Timeline {
         + "failures, Enter opens the step. The tab Steps has the same facts as a table." },
     this.space);
     this.tip = h("div", { class: "timeline-tip", hidden: true });
-    this.said = h("p", { class: "visually-hidden", "aria-live": "polite" });
+    this.said = h("p", { class: "hidden", "aria-live": "polite" });
     this.legend = h("ul", { class: "timeline-legend", "aria-label": "Colours" });
     this.element = h("div", { class: "timeline" }, this.bar, this.map, this.frame, this.tip,
       this.legend, this.said);

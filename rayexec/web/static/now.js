@@ -32,7 +32,7 @@ export function nowPanel(runId, signal) {
   const retryBox = section("Wait for their retry", retries);
   const mappedBox = section("Mapped steps", mapped);
   const runningBox = h("div", { class: "now-section" }, runningHead, running);
-  const said = h("p", { class: "visually-hidden", "aria-live": "polite" });
+  const said = h("p", { class: "hidden", "aria-live": "polite" });
   const asOf = h("span", { class: "muted" });
   const element = panel("Now", { class: "now", note: asOf }, queues, none, slots,
     h("div", { class: "now-sections" }, runningBox, retryBox, mappedBox), said);

@@ -1,0 +1,116 @@
+/**
+ * Config and plan of a run: what it was given, which limits counted, and where its time went.
+ */
+
+import { h } from "./dom.js";
+import { bytes, count, duration } from "./format.js";
+import { copyButton, panel } from "./parts.js";
+import { link, path } from "./router.js";
+
+/** @import { RunDetails } from "./types.js" */
+
+/**
+ * Return the panels of this tab.
+ * @param {RunDetails} details
+ * @returns {HTMLElement[]}
+ */
+export function configPanels(details) {
+  return [timePanel(details), limitPanel(details), configPanel(details), placePanel(details)];
+}
+
+/** @param {RunDetails} details */
+function configPanel({ config_yaml: yaml, report }) {
+  const selection = report.op_selection ?? [];
+  const tags = Object.entries(report.tags ?? {});
+  return panel("Run config", {
+    actions: yaml.trim() ? copyButton(yaml) : undefined,
+  },
+  yaml.trim() ? h("pre", { class: "code", tabindex: "0" }, yaml)
+    : h("p", { class: "muted" }, "This run had no config of its own."),
+  h("dl", { class: "facts" },
+    h("dt", null, "Selection"),
+    h("dd", null, selection.length ? selection.map((op) => h("code", { class: "tag" }, op))
+      : "all ops"),
+    h("dt", null, "Tags"),
+    h("dd", null, tags.length
+      ? tags.map(([name, value]) => h("code", { class: "tag" }, `${name}=${value}`)) : "none")));
+}
+
+/** @param {RunDetails} details */
+function limitPanel({ limits, waited }) {
+  const waits = Object.entries(waited ?? {});
+  const most = Math.max(...waits.map(([, seconds]) => seconds), 1e-9);
+  return panel("Limits", {},
+    limits.length ? h("table", { class: "list" },
+      h("thead", null, h("tr", null, h("th", { scope: "col" }, "Limit"),
+        h("th", { scope: "col", class: "number" }, "Most at once"),
+        h("th", { scope: "col" }, "Held by"))),
+      h("tbody", null, limits.map((limit) => h("tr", null,
+        h("th", { scope: "row" }, h("code", null, limit.limit)),
+        h("td", { class: "number" }, String(limit.most)),
+        h("td", null, limit.held_by, limit.how ? h("span", { class: "muted" }, ` ${limit.how}`)
+          : null)))))
+      : h("p", { class: "muted" }, "No limit of tags, pools or steps at once counted in this run."),
+    waits.length > 0 && h("div", { class: "waits" }, h("h3", null, "What steps waited for"),
+      h("ul", null, waits.map(([reason, seconds]) => h("li", null,
+        h("span", null, reason),
+        h("span", { class: "gauge tone-waiting" },
+          h("span", { class: "gauge-part", style: { width: `${(seconds / most) * 100}%` } })),
+        h("span", { class: "number" }, duration(seconds)))))));
+}
+
+/** @param {RunDetails} details */
+function timePanel({ report, critical_path: critical }) {
+  const ops = Object.entries(report.ops ?? {});
+  const spent = ops.reduce((sum, [, op]) => sum + (/** @type {any} */ (op).seconds ?? 0), 0);
+  const nodes = report.nodes ?? [];
+  const workers = nodes.reduce((/** @type {number} */ sum, /** @type {any} */ node) =>
+    sum + node.workers, 0);
+  const facts = [
+    ["Took", report.duration === null ? "not over yet" : duration(report.duration)],
+    ["Work of all steps", duration(spent)],
+    ["Work over time", report.duration ? `${(spent / report.duration).toFixed(1)} steps at once`
+      : ""],
+    ["Workers", workers ? `${count(workers)} on ${count(nodes.length, "node")}` : ""],
+    ["Critical path", critical ? duration(critical.seconds) : "not recorded"],
+    ["Longest in queue", report.longest_queue
+      ? `${duration(report.longest_queue.seconds)}, ${report.longest_queue.step_key}` : ""],
+    ["Most memory of a worker", bytes(report.peak_rss_bytes)],
+  ].filter(([, value]) => value);
+  const links = critical?.steps ?? [];
+  return panel("Where the time went", {},
+    h("dl", { class: "facts" }, facts.flatMap(([name, value]) =>
+      [h("dt", null, name), h("dd", null, value)])),
+    links.length > 0 && h("details", null,
+      h("summary", null, `The critical path has ${count(links.length, "step")}`),
+      h("ol", { class: "path-list" }, links.slice(0, 200).map((each) => h("li", null,
+        link(path("runs", report.run_id, "steps", each.key), each.key),
+        h("span", { class: "number" }, duration(each.seconds)),
+        h("span", { class: "muted" }, each.waited > 0.001
+          ? `after ${duration(each.waited)}${each.waited_for ? ` for ${each.waited_for}` : ""}`
+          : "")))),
+      links.length > 200 ? h("p", { class: "muted" },
+        `and ${count(links.length - 200)} more`) : null));
+}
+
+/** @param {RunDetails} details */
+function placePanel({ report, retention }) {
+  /** @type {[string, any][]} */
+  const groups = [["Versions", report.versions], ["Where it was started", report.origin],
+    ["Driver", report.driver], ["Stored outputs", retention]];
+  const shown = groups.filter(([, facts]) =>
+    facts && (typeof facts !== "object" || Object.keys(facts).length));
+  return panel("Surroundings", {},
+    shown.length ? shown.map(([name, facts]) => h("div", { class: "surroundings" },
+      h("h3", null, name), typeof facts === "object"
+        ? h("dl", { class: "facts" }, Object.entries(facts).flatMap(([key, value]) =>
+          [h("dt", null, key.replaceAll("_", " ")), h("dd", { class: "mono" }, inWords(value))]))
+        : h("p", null, String(facts))))
+      : h("p", { class: "muted" }, "Nothing is recorded about them."));
+}
+
+/** @param {unknown} value */
+function inWords(value) {
+  if (value === null || value === undefined || value === "") return "none";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}
