@@ -3,7 +3,7 @@
  * pointer or a key chose.
  */
 
-import { h, icon, replace } from "./dom.js";
+import { h, replace } from "./dom.js";
 import { count, duration } from "./format.js";
 import { Painter } from "./gantt_canvas.js";
 import { listen } from "./gantt_input.js";
@@ -11,6 +11,7 @@ import { WorkerLanes, lanesByOp } from "./gantt_lanes.js";
 import { Minimap } from "./gantt_minimap.js";
 import { AXIS, at, laneHeight, laneOf, trackBox, trackOf, xOf } from "./gantt_scene.js";
 import { colours } from "./gantt_theme.js";
+import { failureParts, timelineParts } from "./gantt_parts.js";
 import { facts, legend } from "./gantt_words.js";
 import { onThemeChange } from "./theme.js";
 import { TimeFold, foldOf } from "./time_fold.js";
@@ -52,7 +53,19 @@ export class Timeline {
     /** @type {{time: number, at: number} | null} the driver's clock, and ours at that moment */
     this.clock = null;
     this.frames = { count: 0, longest: 0 };
-    this.#build();
+    this.parts = timelineParts({
+      by: this.by,
+      setMode: (mode) => this.#setMode(mode),
+      zoom: (factor) => this.#zoom(factor),
+      fit: () => this.#fit(),
+      fold: (hasFolds) => {
+        this.hasFolds = hasFolds;
+        this.foldedAt = -Infinity;
+        this.isWhole = true;
+        this.update({ moved: false });
+      },
+    });
+    this.element = this.parts.element;
     /** @type {Scene} */
     this.scene = {
       columns: this.columns, lanes: [], tops: new Float64Array(1), fold: new TimeFold(),
@@ -60,56 +73,18 @@ export class Timeline {
       ratio: devicePixelRatio || 1, colours: colours(), running: [], present: null,
       path: null, selected: -1, hovered: -1,
     };
-    this.painter = new Painter(this.canvas);
-    this.minimap = new Minimap(this.map, (from, span) => this.#show(from, span), options.signal);
+    this.painter = new Painter(this.parts.canvas);
+    this.minimap = new Minimap(this.parts.map, (from, span) => this.#show(from, span), options.signal);
     this.#listen();
     this.update({ moved: false });
   }
 
-  #build() {
-    const button = (/** @type {string} */ label, /** @type {string} */ text,
-      /** @type {() => void} */ onclick) =>
-      h("button", { class: "button is-quiet", type: "button", "aria-label": label,
-        title: label, onclick }, text);
-    this.modes = ["worker", "op"].map((mode) =>
-      h("button", { class: "button", type: "button", "aria-pressed": String(mode === this.by),
-        onclick: () => this.#setMode(mode) }, `By ${mode}`));
-    this.foldBox = h("input", { type: "checkbox", checked: true,
-      onchange: () => {
-        this.hasFolds = this.foldBox.checked;
-        this.foldedAt = -Infinity;
-        this.isWhole = true;
-        this.update({ moved: false });
-      } });
-    this.foldLabel = h("label", { class: "check", hidden: true }, this.foldBox, "Fold gaps");
-    this.failures = h("span", { class: "timeline-failures" });
-    this.bar = h("div", { class: "timeline-bar" },
-      h("div", { class: "segmented", role: "group", "aria-label": "Lanes" }, this.modes),
-      h("div", { class: "timeline-zoom" },
-        button("Zoom out (-)", "−", () => this.#zoom(1.6)),
-        button("Zoom in (+)", "+", () => this.#zoom(1 / 1.6)),
-        button("Whole run (0)", "Fit", () => this.#fit())),
-      this.foldLabel, this.failures);
-    this.map = h("canvas", { class: "timeline-map", "aria-hidden": "true" });
-    this.canvas = h("canvas", { class: "timeline-canvas", "aria-hidden": "true" });
-    this.space = h("div", { class: "timeline-space" }, this.canvas);
-    this.frame = h("div", { class: "timeline-frame", tabindex: "0", role: "application",
-      "aria-label": "Timeline of attempts. Plus, minus and 0 zoom, arrows move, n and p go to "
-        + "failures, Enter opens the step. The tab Steps has the same facts as a table." },
-    this.space);
-    this.tip = h("div", { class: "timeline-tip", hidden: true });
-    this.said = h("p", { class: "hidden", "aria-live": "polite" });
-    this.legend = h("ul", { class: "timeline-legend", "aria-label": "Colours" });
-    this.element = h("div", { class: "timeline" }, this.bar, this.map, this.frame, this.tip,
-      this.legend, this.said);
-  }
-
   #listen() {
     const { signal } = this.options;
-    listen(this.frame, this.canvas, {
+    listen(this.parts.frame, this.parts.canvas, {
       zoom: (factor, x) => this.#zoom(factor, x),
       pan: (pixels) => this.#pan(pixels),
-      scroll: (pixels) => (this.frame.scrollTop += pixels),
+      scroll: (pixels) => (this.parts.frame.scrollTop += pixels),
       fit: () => this.#fit(),
       hover: (x, y) => this.#hover(x, y),
       leave: () => this.#leave(),
@@ -117,7 +92,7 @@ export class Timeline {
       failure: (direction) => this.goToFailure(direction),
       open: () => this.#open(this.scene.selected),
     }, signal);
-    this.frame.addEventListener("scroll", () => this.invalidate(), { signal, passive: true });
+    this.parts.frame.addEventListener("scroll", () => this.invalidate(), { signal, passive: true });
     const sizes = new ResizeObserver(() => this.#measure());
     sizes.observe(this.element);
     const views = new IntersectionObserver(([entry]) => {
@@ -152,7 +127,7 @@ export class Timeline {
     }
     if (time - this.foldedAt > 2 * PACK_MS) {
       const fold = this.hasFolds ? foldOf(columns, this.#until()) : new TimeFold();
-      if (this.hasFolds) this.foldLabel.hidden = !fold.gaps.length;
+      if (this.hasFolds) this.parts.foldLabel.hidden = !fold.gaps.length;
       if (fold.gaps.length !== scene.fold.gaps.length || columns.isOver) scene.fold = fold;
       this.foldedAt = time;
     }
@@ -202,7 +177,7 @@ export class Timeline {
       scene.from = 0;
       scene.span = this.#whole();
     }
-    scene.top = this.frame.scrollTop;
+    scene.top = this.parts.frame.scrollTop;
     const before = performance.now();
     this.painter.draw(scene);
     this.minimap.draw(scene, this.#whole());
@@ -241,25 +216,25 @@ export class Timeline {
       top += laneHeight(lane, lanes.length);
     });
     scene.tops[lanes.length] = top;
-    scene.width = Math.max(80, this.frame.clientWidth);
+    scene.width = Math.max(80, this.parts.frame.clientWidth);
     scene.gutter = scene.width < 520 ? 76 : 132;
     scene.ratio = devicePixelRatio || 1;
     const most = Math.max(160, Math.round(innerHeight * 0.62));
     const height = Math.min(most, top + AXIS + 4);
     scene.height = height;
-    this.frame.style.height = `${height}px`;
-    this.space.style.height = `${top + AXIS + 4}px`;
-    this.canvas.style.height = `${height}px`;
+    this.parts.frame.style.height = `${height}px`;
+    this.parts.space.style.height = `${top + AXIS + 4}px`;
+    this.parts.canvas.style.height = `${height}px`;
     this.invalidate();
   }
 
   /** @param {string} mode */
   #setMode(mode) {
     this.by = mode;
-    this.modes.forEach((each, index) =>
+    this.parts.modes.forEach((each, index) =>
       each.setAttribute("aria-pressed", String(["worker", "op"][index] === mode)));
     this.packedAt = -Infinity;
-    this.frame.scrollTop = 0;
+    this.parts.frame.scrollTop = 0;
     this.update({ moved: false });
     this.options.onBy?.(mode);
   }
@@ -308,7 +283,7 @@ export class Timeline {
   #hover(x, y) {
     const found = at(this.scene, x, y);
     const row = found?.row ?? -1;
-    this.canvas.classList.toggle("is-over", row >= 0);
+    this.parts.canvas.classList.toggle("is-over", row >= 0);
     if (row === this.scene.hovered && row >= 0) return;
     this.scene.hovered = row;
     this.invalidate();
@@ -320,11 +295,11 @@ export class Timeline {
         h("span", null, `${many.toFixed(1)} at once here, ${lane.area.peak} at most, `
           + `${count(lane.area.count)} attempts`)]);
     } else if (row >= 0) this.#tell(x, y, facts(this.columns, row, this.options.keyOf));
-    else this.tip.hidden = true;
+    else this.parts.tip.hidden = true;
   }
 
   #leave() {
-    this.tip.hidden = true;
+    this.parts.tip.hidden = true;
     if (this.scene.hovered < 0) return;
     this.scene.hovered = -1;
     this.invalidate();
@@ -352,13 +327,13 @@ export class Timeline {
    * @param {import("./dom.js").Child[]} children
    */
   #tell(x, y, children) {
-    replace(this.tip, children);
-    this.tip.hidden = false;
+    replace(this.parts.tip, children);
+    this.parts.tip.hidden = false;
     const { clientWidth, clientHeight } = this.element;
-    const left = Math.min(x + 14, clientWidth - this.tip.offsetWidth - 4);
-    let top = this.frame.offsetTop + y + 16;
-    if (top + this.tip.offsetHeight > clientHeight) top -= this.tip.offsetHeight + 28;
-    this.tip.style.transform = `translate(${Math.max(0, left)}px, ${Math.max(0, top)}px)`;
+    const left = Math.min(x + 14, clientWidth - this.parts.tip.offsetWidth - 4);
+    let top = this.parts.frame.offsetTop + y + 16;
+    if (top + this.parts.tip.offsetHeight > clientHeight) top -= this.parts.tip.offsetHeight + 28;
+    this.parts.tip.style.transform = `translate(${Math.max(0, left)}px, ${Math.max(0, top)}px)`;
   }
 
   /**
@@ -393,12 +368,12 @@ export class Timeline {
     const top = scene.tops[lane];
     const view = scene.height - AXIS;
     if (top < scene.top || top + 20 > scene.top + view) {
-      this.frame.scrollTop = Math.max(0, top - view / 2);
+      this.parts.frame.scrollTop = Math.max(0, top - view / 2);
     }
     const step = columns.step[row];
     const index = this.failure >= 0 ? `Failure ${this.failure + 1} of ${columns.failureCount}: ` : "";
     void this.options.keyOf(step).then((key) => {
-      this.said.textContent = `${index}${key}, ${duration(columns.length[row])}. Enter opens it.`;
+      this.parts.said.textContent = `${index}${key}, ${duration(columns.length[row])}. Enter opens it.`;
     }, () => {});
     requestAnimationFrame(() => {
       const box = trackBox(scene, lane, trackOf(scene, lane, row));
@@ -409,26 +384,19 @@ export class Timeline {
   #drawFailures() {
     const many = this.columns.failureCount;
     const key = `${many}/${this.failure}`;
-    if (this.failures.dataset.key === key) return;
-    const hadFocus = this.failures.contains(document.activeElement);
-    this.failures.dataset.key = key;
-    const go = (/** @type {1 | -1} */ direction, /** @type {string} */ label,
-      /** @type {string} */ text) =>
-      h("button", { class: "button is-quiet", type: "button", "aria-label": label, title: label,
-        onclick: () => this.goToFailure(direction) }, text);
-    const words = this.failure < 0 ? count(many, "failed attempt")
-      : `failure ${count(this.failure + 1)} of ${count(many)}`;
-    replace(this.failures, many > 0 && [go(-1, "Previous failure (p)", "‹"),
-      h("span", { class: "tone-failed" }, icon("cross"), words), go(1, "Next failure (n)", "›")]);
-    if (hadFocus) /** @type {HTMLElement} */ (this.failures.lastElementChild)?.focus();
+    if (this.parts.failures.dataset.key === key) return;
+    const hadFocus = this.parts.failures.contains(document.activeElement);
+    this.parts.failures.dataset.key = key;
+    replace(this.parts.failures, failureParts(this.failure, many, (way) => this.goToFailure(way)));
+    if (hadFocus) /** @type {HTMLElement} */ (this.parts.failures.lastElementChild)?.focus();
   }
 
   #drawLegend() {
     const { columns, scene } = this;
     const key = `${columns.limits.length}/${columns.failureCount > 0}/${scene.path !== null}/`
       + `${scene.colours.surface}`;
-    if (this.legend.dataset.key === key) return;
-    this.legend.dataset.key = key;
-    replace(this.legend, legend(scene));
+    if (this.parts.legend.dataset.key === key) return;
+    this.parts.legend.dataset.key = key;
+    replace(this.parts.legend, legend(scene));
   }
 }

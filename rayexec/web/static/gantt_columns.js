@@ -58,14 +58,16 @@ export class Track {
    * Return the index of the attempt that runs at a time, or of the next one.
    * @param {AttemptColumns} columns
    * @param {number} time
-   * @param {number} [low] index before which none can be
+   * @param {number} begin index before which none can be
+   * @returns {number}
    */
-  seek(columns, time, low = 0) {
+  seek(columns, time, begin = 0) {
     const { start, length } = columns;
     const { order, count } = this;
     // Gallops first: the answer is near where the search for the pixel before ended.
     let step = 1;
-    let high = low;
+    let low = begin;
+    let high = begin;
     while (high < count && start[order[high]] + length[order[high]] <= time) {
       low = high + 1;
       high += step;
