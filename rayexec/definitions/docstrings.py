@@ -20,7 +20,7 @@ class Descriptions(NamedTuple):
     output: str | None = None
 
 
-_INPUTS = frozenset({"args", "arguments", "params", "parameters"})
+_INPUTS = frozenset({"args", "arguments", "params", "parameters", "attributes"})
 _OUTPUTS = frozenset({"return", "returns", "yield", "yields"})
 _SECTION = re.compile(r"^(\w[\w ]*):?\s*$")
 _FIELD = re.compile(r"^[:@](\w+)(?: ([^:\n]*))?:(.*)$")

@@ -10,13 +10,14 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import pydantic
 from pydantic.fields import FieldInfo
 
 from rayexec.definitions.config_fields import complete_fields, secret_fields
+from rayexec.definitions.docstrings import described
 from rayexec.definitions.schemas.config_types import (
     MISSING,
     Anything,
@@ -66,6 +67,7 @@ class Entry:
     name: str = ""
     #: Nothing may show the value.
     is_secret: bool = False
+    description: str | None = None
 
 
 _SCALARS: dict[object, Scalar] = {
@@ -128,18 +130,19 @@ def entry(schema: object) -> Entry:
     """Return a Field, or any schema, as an entry."""
     field = schema if isinstance(schema, Field) else Field(as_type(schema))
     config_type = nested_type(field.config, "Field")
+    made = partial(Entry, is_secret=field.is_secret, description=field.description)
     if field.default_value is not MISSING:
         if field.is_required:
             raise DefinitionError(
                 f"A Field has both a default ({field.default_value!r}) and is_required=True."
             )
         default = field.default_value
-        return Entry(config_type, False, default, default, is_secret=field.is_secret)
+        return made(config_type, False, default, default)
     if field.is_required is not None:
-        return Entry(config_type, field.is_required, is_secret=field.is_secret)
+        return made(config_type, field.is_required)
     required = needs_value(config_type)
     fallback = MISSING if required else empty(config_type)
-    return Entry(config_type, required, fallback=fallback, is_secret=field.is_secret)
+    return made(config_type, required, fallback=fallback)
 
 
 def entries(config_type: ConfigType) -> Mapping[str, Entry]:
@@ -201,6 +204,7 @@ def _model_entries(cls: type[pydantic.BaseModel]) -> Mapping[str, Entry]:
             f"The config class {cls.__name__} has an annotation that cannot be resolved: {error}"
         ) from error
     complete_fields(cls)  # those with annotations that only now can be resolved
+    documented = described(cls.__doc__ or "").inputs
     items = {}
     for name, field in cls.model_fields.items():
         alias = field.validation_alias or field.alias
@@ -208,13 +212,17 @@ def _model_entries(cls: type[pydantic.BaseModel]) -> Mapping[str, Entry]:
         default = MISSING if required or field.default_factory is not None else field.default
         config_type = _field_type(cls, name, field)
         key = alias if isinstance(alias, str) else name
-        is_secret = name in secret_fields(cls)
-        if required and isinstance(config_type, Model) and not _needs_values(config_type.cls):
-            items[key] = Entry(
-                config_type, False, default, fallback={}, name=name, is_secret=is_secret
-            )
-        else:
-            items[key] = Entry(config_type, required, default, name=name, is_secret=is_secret)
+        is_empty = isinstance(config_type, Model) and not _needs_values(config_type.cls)
+        fallback: object = {} if required and is_empty else MISSING
+        items[key] = Entry(
+            config_type,
+            required and not is_empty,
+            default,
+            fallback,
+            name,
+            name in secret_fields(cls),
+            field.description or documented.get(name),
+        )
     return types.MappingProxyType(items)  # shared by all callers
 
 
