@@ -19,6 +19,7 @@ from rayexec.config.execution_settings import (
     overridable_keys,
     with_values,
 )
+from rayexec.config.execution_types import DESCRIPTIONS
 from rayexec.definitions.concurrency import TagLimit
 from rayexec.definitions.config_models import Config
 from rayexec.definitions.executor import ExecutorDefinition
@@ -26,7 +27,13 @@ from rayexec.definitions.schemas.schema import validate
 from rayexec.errors import ConfigError, Problem
 from rayexec.names import nearest
 
-__all__ = ["ExecutionSettings", "limit_runtime", "override_execution", "resolve_execution"]
+__all__ = [
+    "ExecutionSettings",
+    "executor_model",
+    "limit_runtime",
+    "override_execution",
+    "resolve_execution",
+]
 
 _PATH = ("execution", "config")
 _TAG_LIMITS = "tag_concurrency_limits"
@@ -122,12 +129,24 @@ def _model(name: str, keys: tuple[ExecutorKey, ...]) -> type[Config]:
     definitions: dict[str, Any] = {}
     for key in keys:
         default = key.default()
+        description = DESCRIPTIONS.get(key.name)
         if isinstance(default, (list, dict)):
-            entry = pydantic.Field(default_factory=key.default, **key.bounds)
+            entry = pydantic.Field(
+                default_factory=key.default, description=description, **key.bounds
+            )
         else:
-            entry = pydantic.Field(default, **key.bounds)
+            entry = pydantic.Field(default, description=description, **key.bounds)
         definitions[key.name] = key.annotation(), entry
     return pydantic.create_model(name, __base__=Config, **definitions)
+
+
+def executor_model(executor: str) -> type[Config]:
+    """Return a config class with the keys of an executor, by its name."""
+    return _model(executor, _keys_of(executor))
+
+
+def _keys_of(executor: str) -> tuple[ExecutorKey, ...]:
+    return tuple(key for key in executor_keys() if executor in key.executors)
 
 
 def _merged(executor: ExecutorDefinition, config: Any) -> Any:
@@ -151,9 +170,8 @@ def _renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _settings(
     executor: str, given: Any, path: tuple[str, ...]
 ) -> tuple[ExecutionSettings, list[Problem]]:
-    keys = tuple(key for key in executor_keys() if executor in key.executors)
-    model = _model(executor, keys)
-    value, problems = validate(model, {} if given is None else given, path=path)
+    keys = _keys_of(executor)
+    value, problems = validate(executor_model(executor), {} if given is None else given, path=path)
     if problems:
         return ExecutionSettings(), problems
     base = (

@@ -11,6 +11,7 @@ from rayexec.definitions.config_models import Config
 from rayexec.definitions.time_limits import as_time_limit
 
 __all__ = [
+    "DESCRIPTIONS",
     "Retries",
     "StartMethod",
     "StepDependencies",
@@ -18,6 +19,28 @@ __all__ = [
     "TagLimits",
     "TimeLimit",
 ]
+
+
+#: Descriptions of executor keys, by name.
+DESCRIPTIONS = {
+    "engine": "A registered engine to run on, instead of the executor's own.",
+    "max_concurrent": "The most steps at once. Without it, as many as there are CPUs.",
+    "tag_concurrency_limits": "The most steps at once that share a tag.",
+    "start_method": "Warm workers with modules to import first, or a fresh process for each step.",
+    "retries": "Whether steps are retried.",
+    "step_dependency_config": "Whether a step waits for all of its sources to succeed.",
+    "marker_to_close": "Accepted, without effect.",
+    "max_runtime": "Seconds after which the run ends.",
+    "address": "The Ray cluster to run on. Without it, a Ray on this machine.",
+    "durable": "Store all outputs as they are made, so that a resumed run has them.",
+    "cache": "Whether cached ops may use cached outputs.",
+    "runtime_env": "Ray's environment of the workers: packages, files, variables.",
+    "isolation": "process: a fresh process for each step.",
+    "batches": "Whether a Ray task may run several steps.",
+    "keep_outputs": "The outputs that outlive the steps that take them.",
+    "infrastructure_retries": "How often a step may lose its worker, beside its own retries.",
+    "cancel_grace": "Seconds that steps get to end by themselves after a cancel.",
+}
 
 
 def _time_limit(value: Any) -> float | None:

@@ -14,7 +14,7 @@ from rayexec.definitions.schemas.schema import MISSING, describe, is_required, v
 from rayexec.errors import Problem
 from rayexec.names import nearest
 
-__all__ = ["PortConfig", "PortSchemas"]
+__all__ = ["PortConfig", "PortSchemas", "schemas_of_inputs", "schemas_of_outputs"]
 
 # An output or input of a node: the path of the node, and the name.
 _Port: TypeAlias = tuple[str, str]
@@ -41,8 +41,8 @@ class PortSchemas:
         self.problems: list[Problem] = []
         self._outputs: dict[_Port, Any] = {}
         self._inputs: dict[_Port, Any] = {}
-        self._output_schemas = dict(_schemas_of_outputs(ops, resources))
-        self._input_schemas = dict(_schemas_of_inputs(ops, resources))
+        self._output_schemas = dict(schemas_of_outputs(ops, resources))
+        self._input_schemas = dict(schemas_of_inputs(ops, resources))
 
     def takes_input(self, node: str, name: str) -> bool:
         """Whether the config of this input is for its input manager."""
@@ -97,9 +97,10 @@ def _given(read: dict[_Port, Any]) -> dict[_Port, Any]:
     return {port: value for port, value in read.items() if value is not MISSING}
 
 
-def _schemas_of_outputs(
+def schemas_of_outputs(
     ops: Mapping[str, OpDefinition], resources: Mapping[str, ResourceDefinition]
 ) -> Iterator[tuple[_Port, Any]]:
+    """Yield the schemas of the config that IO managers take for outputs, by node and name."""
     for node, op in ops.items():
         for name, out in op.outs.items():
             key = manager_key(out, resources) or ""
@@ -108,9 +109,10 @@ def _schemas_of_outputs(
                 yield (node, name), schema
 
 
-def _schemas_of_inputs(
+def schemas_of_inputs(
     ops: Mapping[str, OpDefinition], resources: Mapping[str, ResourceDefinition]
 ) -> Iterator[tuple[_Port, Any]]:
+    """Yield the schemas of the config that input managers take; None for config of any kind."""
     for node, op in ops.items():
         for name, declared in op.ins.items():
             key = declared.input_manager_key

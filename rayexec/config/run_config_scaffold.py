@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rayexec.config.config_paths import OpenInputs, config_path, mapped_graphs
+from rayexec.config.config_paths import OpenInputs
+from rayexec.config.run_config_schema import RunConfigSchema, run_config_schema
 from rayexec.definitions.graphs.job_definition import JobDefinition
-from rayexec.definitions.mapping import open_schema
 from rayexec.definitions.op import OpDefinition
-from rayexec.definitions.schemas.schema import is_required, scaffold
-from rayexec.definitions.types.type_loaders import DagsterTypeLoader, PlainLoader
+from rayexec.definitions.schemas.schema import scaffold
 
-__all__ = ["scaffold_run_config"]
+__all__ = ["execution_comment", "scaffold_run_config", "scaffold_values"]
 
 
 def scaffold_run_config(
@@ -24,7 +23,10 @@ def scaffold_run_config(
 ) -> dict[str, Any]:
     """Return a run config of a job, with ``only_required`` for the necessary values alone."""
     document: dict[str, Any] = {}
-    for path, value in _scaffold_entries(job, ops, open_inputs, only_required):
+    schema = run_config_schema(job, ops, open_inputs)
+    for path, value in scaffold_values(schema, only_required=only_required):
+        if not path:
+            return value if isinstance(value, dict) else {}
         section = document
         for part in path[:-1]:
             section = section.setdefault(part, {})
@@ -32,40 +34,24 @@ def scaffold_run_config(
     return document
 
 
-def _scaffold_entries(
-    job: JobDefinition,
-    ops: Mapping[str, OpDefinition],
-    open_inputs: OpenInputs,
-    only_required: bool,
+def scaffold_values(
+    schema: RunConfigSchema, *, only_required: bool
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
-    mapped = dict(mapped_graphs(job.graph))
-    for path, mapping in mapped.items():
-        schema = mapping.config_schema
-        if schema is not None and (not only_required or is_required(schema)):
-            here = config_path(path, "config") if path else ("ops", "config")
-            yield here, scaffold(schema, only_required=only_required)
-    for node, op in ops.items():
-        if any(not path or node.startswith(f"{path}.") for path in mapped):
-            continue  # its graph's mapping gives its config
-        schema = open_schema(op)
-        if schema is not None and (not only_required or is_required(schema)):
-            yield config_path(node, "config"), scaffold(schema, only_required=only_required)
-    for (node, name), (kind, required, _) in open_inputs.items():
-        if required or not only_required:
-            yield config_path(node, "inputs", name), _scaffold_input(kind.loader)
-    for key, definition in job.resource_defs.items():
-        schema = open_schema(definition)
-        if schema is not None and (not only_required or is_required(schema)):
-            yield ("resources", key, "config"), scaffold(schema, only_required=only_required)
-    executor = job.executor_def.name
-    if not only_required and executor != "in_process":
-        # Config of a job with an executor of its own does not name the executor.
-        below = ("multiprocess",) if executor == "default" else ()
-        yield ("execution", "config", *below), {"max_concurrent": 0}
+    """Yield the values that a run can give, or has to give, by path."""
+    for path, value in schema.values.items():
+        if value.is_required or not only_required:
+            yield path, scaffold(value, only_required=only_required)
 
 
-def _scaffold_input(loader: DagsterTypeLoader | None) -> Any:
-    if loader is None or isinstance(loader, PlainLoader):
-        kind = None if not isinstance(loader, PlainLoader) else loader.kind
-        return {"value": None if kind in (None, object) else scaffold(kind)}
-    return scaffold(loader.schema_type)
+def execution_comment(executor: str) -> list[str]:
+    """Return lines of YAML, as comments, for the settings of an executor; the default ones hold.
+
+    A document with ``max_concurrent: 0`` would read as a mistake.
+    """
+    if executor == "in_process":
+        return []
+    # Config of a job with an executor of its own does not name the executor.
+    below = ["multiprocess"] if executor == "default" else []
+    keys = ["execution", "config", *below]
+    lines = [f"{'  ' * depth}{key}:" for depth, key in enumerate(keys)]
+    return [f"# {line}" for line in (*lines, f"{'  ' * len(keys)}max_concurrent: 4")]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rayexec.config.run_config_scaffold import scaffold_run_config
+from rayexec.config.run_config_scaffold import execution_comment, scaffold_run_config
 from rayexec.definitions.graphs.job_definition import JobDefinition
 from rayexec.errors import ConfigError
 from rayexec.execute import prepare
@@ -23,6 +23,8 @@ class ConfigOutline:
     document: dict[str, Any]
     #: Problems with placeholders, such as a string that a pattern refuses.
     problems: list[str]
+    #: Lines of YAML, as comments, for what is better left out.
+    comments: list[str]
 
 
 def outline_of_config(
@@ -33,7 +35,9 @@ def outline_of_config(
     document = scaffold_run_config(
         job, plan.ops_by_key, plan.open_inputs, only_required=only_required
     )
-    return ConfigOutline(job.name, document, _problems(job, document, op_selection))
+    comments = [] if only_required else execution_comment(job.executor_def.name)
+    problems = _problems(job, document, op_selection)
+    return ConfigOutline(job.name, document, problems, comments)
 
 
 def _problems(

@@ -31,6 +31,7 @@ def scaffold(source: JobSource, op_selection: tuple[str, ...], *, only_required:
 def _yaml(outline: ConfigOutline) -> str:
     if not outline.document:
         return f"# The job {outline.job} runs without any config.\n{{}}\n"
-    return yaml.safe_dump(
+    text: str = yaml.safe_dump(
         outline.document, sort_keys=False, allow_unicode=True, default_flow_style=False
     )
+    return text + "".join(f"{line}\n" for line in outline.comments)

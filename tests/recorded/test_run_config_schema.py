@@ -1,0 +1,66 @@
+"""The schema of a whole run config, completion and resolution agree on the recorded documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from config_cases import VARIABLES, job_of, read_table, run_config_of
+from test_config_cases import HERE, TABLES
+
+import rayexec
+from rayexec.config.run_config import resolve_run_config
+from rayexec.config.run_config_schema import RunConfigSchema, run_config_schema
+from rayexec.definitions.schemas.schema import validate
+from rayexec.errors import ConfigError
+from rayexec.plan import Plan, compile_job
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, text in VARIABLES.items():
+        monkeypatch.setenv(variable, text)
+    monkeypatch.delenv("ABSENT_VARIABLE", raising=False)
+
+
+def schema_of(job: Any, plan: Plan) -> RunConfigSchema:
+    return run_config_schema(job, plan.ops_by_key, plan.open_inputs, {})
+
+
+def resolution(job: Any, plan: Plan, document: Any) -> list[tuple[str, ...]]:
+    """Return the paths of the problems of a run config."""
+    try:
+        resolve_run_config(
+            job,
+            document,
+            ops=plan.ops_by_key,
+            open_inputs=plan.open_inputs,
+            resources={},
+            needed=frozenset(),
+        )
+    except ConfigError as error:
+        return [problem.path for problem in error.problems]
+    return []
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_schema_takes_and_refuses_what_the_resolution_does(name: str) -> None:
+    seen = 0
+    for source, is_taken, cases in read_table(Path(HERE) / name):
+        if not is_taken:
+            continue
+        job = job_of(TABLES[name](source), rayexec)
+        plan = compile_job(job)
+        schema = schema_of(job, plan)
+        for case in cases:
+            document = run_config_of(case.document)
+            wrong = resolution(job, plan, document)
+            _, problems = validate(schema.root, document)
+            assert bool(wrong) == bool(problems), (source, document, wrong, problems)
+            # What is missing altogether is reported at the op, or at what is above it.
+            if case.document != "ABSENT":
+                assert wrong == [problem.path for problem in problems]
+            seen += 1
+        assert bool(schema.required()) == bool(resolution(job, plan, {}))
+    assert seen > 1_800
