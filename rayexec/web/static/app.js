@@ -3,7 +3,7 @@
  */
 
 import { get } from "./api.js";
-import { h, icon, replace } from "./dom.js";
+import { h, icon, replace, s } from "./dom.js";
 import { bind, listed } from "./keys.js";
 import { connection, watch } from "./live.js";
 import { errorView } from "./parts.js";
@@ -41,7 +41,7 @@ function header() {
     "div",
     { class: "header-inner" },
     h("a", { class: "brand", href: href("/") },
-      h("span", { class: "brand-mark", "aria-hidden": "true" }), "rayexec"),
+      mark(), "rayexec"),
     h(
       "nav",
       { "aria-label": "Pages" },
@@ -68,6 +68,16 @@ function header() {
     themeButton(),
   );
   replace(/** @type {HTMLElement} */ (document.getElementById("header")), bar);
+}
+
+/** Return the mark of rayexec, as favicon.svg has it. */
+function mark() {
+  return s("svg", { class: "brand-mark", viewBox: "0 0 32 32", "aria-hidden": "true" },
+    s("rect", { width: 32, height: 32, rx: 7, fill: "#3450c4" }),
+    s("path", { d: "M7 10h11M7 16h18M7 22h8", stroke: "#fff", "stroke-width": 3.6,
+      "stroke-linecap": "round" }),
+    s("circle", { cx: 24, cy: 10, r: 2.2, fill: "#ffd27a" }),
+    s("circle", { cx: 21, cy: 22, r: 2.2, fill: "#8ee3b1" }));
 }
 
 /** Return a choice of jobs that goes to the chosen one; hidden where there is none. */

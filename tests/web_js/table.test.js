@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { MOST_PIXELS, tableWindow, topOf } from "../../rayexec/web/static/table_window.js";
+import { MOST_PIXELS, tableWindow, topOf } from "../../rayexec/web/static/table.js";
 
 const view = 600;
 const row = 30;
