@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,14 @@ from rayexec.launch.job_file import JobSource
 from rayexec.names import nearest
 
 if TYPE_CHECKING:
-    pass
+    from rayexec.launch.checked_run import CheckedRun
+    from rayexec.placement.capacity import Capacity
+    from rayexec.plan import Plan
+    from rayexec.views.step_times import Timings
 
-__all__ = ["CodeAnswers"]
+__all__ = ["CodeAnswers", "as_capacity"]
+
+_TIMINGS_LIFETIME_S = 10.0
 
 
 class CodeAnswers:
@@ -28,6 +35,7 @@ class CodeAnswers:
     def __init__(self, source: JobSource, jobs: Mapping[str, Job]) -> None:
         self._source = source
         self._jobs = jobs
+        self._timings_of: dict[Any, tuple[float, Timings | None]] = {}
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return the jobs in the order of their definition."""
@@ -57,6 +65,119 @@ class CodeAnswers:
 
         plan = compile_job(self._find(job)[1], selection or None)
         return {"selected": list(plan.ops_by_key), "ops": len(plan.ops_by_key)}
+
+    def check(self, job: str, **text: Any) -> dict[str, Any]:
+        """Return the mistakes of a run that is written as the fields of ``RunText``."""
+        from rayexec.launch.checked_run import RunText, check_run
+
+        chosen = self._find(job)[1]
+        return self._check_document(chosen, check_run(chosen, RunText(**text)))
+
+    def plan(
+        self, job: str, capacity: Mapping[str, Any] | None = None, **text: Any
+    ) -> dict[str, Any]:
+        """Return the preview of a run beside its mistakes.
+
+        ``capacity`` has the fields of the Capacity of a cluster; None is this machine.
+        """
+        from rayexec.launch.checked_run import RunText, check_run
+        from rayexec.views.plan_preview import capacity_for, preview
+
+        chosen = self._find(job)[1]
+        run = check_run(chosen, RunText(**text))
+        document: dict[str, Any] = {"job": chosen.name}
+        if run.spec is not None:
+            size = capacity_for(run.spec, None) if capacity is None else as_capacity(capacity)
+            document = preview(run.spec, size, self._timings(run.spec.plan)).to_dict()
+        check = self._check_document(chosen, run)
+        return {**document, "is_valid": run.is_valid, "check": check}
+
+    def copy(
+        self,
+        job: str,
+        resume_from: str | None = None,
+        steps: Sequence[str] = (),
+        store: str | None = None,
+        **text: Any,
+    ) -> dict[str, Any]:
+        """Return the command and the Python that run the same; see ``launch.equivalents``."""
+        from rayexec.launch.checked_run import RunText, check_run
+        from rayexec.launch.equivalents import RunToCopy, command_for, python_for
+
+        chosen = self._find(job)[1]
+        written = RunText(**text)
+        run = check_run(chosen, written)
+        to_copy = RunToCopy(
+            self._source_of(job),
+            config=run.config or {},
+            yaml=run.yaml_of_config(),
+            selection=written.selection,
+            tags=written.tags,
+            max_concurrent=written.max_concurrent,
+            dashboard=written.dashboard,
+            store=store,
+            resume_from=resume_from,
+            steps=steps,
+        )
+        return {"cli": command_for(to_copy), "python": python_for(to_copy)}
+
+    def _source_of(self, name: str) -> JobSource:
+        """Return the source of one job, as commands take it."""
+        attribute, job = self._find(name)
+        names = [each.name for each in self._jobs.values()]
+        if names.count(job.name) > 1:
+            return replace(self._source, attribute=attribute)
+        return replace(self._source, job=job.name)
+
+    def launch_text(self, job: str, **text: Any) -> dict[str, Any]:
+        """Return a run in the form that a launch takes, beside its mistakes."""
+        import yaml
+
+        from rayexec.launch.checked_run import RunText, check_run
+
+        chosen = self._find(job)[1]
+        source = self._source_of(job)
+        run = check_run(chosen, RunText(**text))
+        config = None if run.config is None else yaml.safe_dump(run.config, sort_keys=False)
+        return {
+            "job": source.job,
+            "attribute": source.attribute,
+            "config": config,
+            "is_valid": run.is_valid,
+            "check": self._check_document(chosen, run),
+        }
+
+    def _check_document(self, job: Job, run: CheckedRun) -> dict[str, Any]:
+        selected = [] if run.plan is None else list(run.plan.ops_by_key)
+        return {
+            "problems": [
+                {
+                    "line": None,
+                    "column": None,
+                    "end_line": None,
+                    "end_column": None,
+                    "path": ".".join(problem.path),
+                    "message": problem.message,
+                    "fix": None,
+                }
+                for problem in run.problems
+            ],
+            "missing": run.missing(),
+            "unused": [],
+            "selected": selected,
+            "ops": len(selected),
+            "is_valid": run.is_valid,
+        }
+
+    def _timings(self, plan: Plan) -> Timings | None:
+        """Return the timings of the last run; looks into the store once in ten seconds."""
+        from rayexec.views.step_times import last_timings
+
+        key = (plan.job_name, tuple(plan.ops_by_key))
+        now = time.monotonic()
+        if key not in self._timings_of or now - self._timings_of[key][0] > _TIMINGS_LIFETIME_S:
+            self._timings_of[key] = now, last_timings(plan)
+        return self._timings_of[key][1]
 
     def _find(self, name: str) -> tuple[str, Job]:
         """Return a job with its attribute, by its name or else by its attribute."""
@@ -93,3 +214,20 @@ class CodeAnswers:
 def _count_ops(graph: Any) -> int:
     nodes = getattr(graph, "nodes", None)
     return 1 if nodes is None else sum(_count_ops(node.definition) for node in nodes)
+
+
+def as_capacity(fields: Mapping[str, Any]) -> Capacity:
+    """Return the Capacity with the fields of a JSON document; see ``launch.asked_capacity``."""
+    from rayexec.placement.capacity import Capacity, NodeGroup
+
+    groups, near = fields["groups"], fields["near"]
+    return Capacity(
+        **{
+            **fields,
+            "nodes": tuple(fields["nodes"]),
+            "labels": tuple(fields["labels"]),
+            "node_ids": tuple(fields["node_ids"]),
+            "groups": None if groups is None else tuple(NodeGroup(**each) for each in groups),
+            "near": None if near is None else frozenset(near),
+        }
+    )

@@ -14,9 +14,11 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import fcntl
+import importlib
 import json
 import os
 import resource
+import select
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -36,6 +38,12 @@ MAX_MESSAGE_BYTES = 32 << 20
 #: The memory that one request may take beside what the code has already.
 _REQUEST_MEMORY_BYTES = 512 << 20
 _FIRST_DESCRIPTOR = 200  # out of the way of code that closes low ones
+_NEEDED_LATER = (
+    "rayexec.launch.checked_run",
+    "rayexec.views.job_details",
+    "rayexec.views.plan_preview",
+    "ray",
+)
 _OOM_SCORE = "900"  # the kernel kills this process before the owner
 
 
@@ -114,6 +122,13 @@ class CodeHost:
         else:
             self._send({"kind": "failed", **described(error), **message})
         return error is None
+
+    def warm_up(self) -> None:
+        """Import what requests will need, as long as there is none."""
+        for name in _NEEDED_LATER:
+            if select.select([self._requests], [], [], 0)[0]:
+                return
+            importlib.import_module(name)
 
     def serve(self) -> None:
         """Answer requests until the owner closes their pipe."""
@@ -234,6 +249,7 @@ def main(arguments: list[str]) -> NoReturn:
     sys.argv[1:] = []
     host = CodeHost(options)
     if host.load():
+        host.warm_up()
         host.serve()
     os._exit(0)  # threads of the user's code would keep it
 
