@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from rayexec.errors import LoadError
+from rayexec.selection.clauses import split_clauses
 
 __all__ = ["RunOptions", "parse_selection", "parse_tags"]
-
-_COMMA = re.compile(r",(?![^\[\]]*\])")  # not one between mapping keys: inner[a,0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +29,7 @@ def parse_selection(given: tuple[str, ...]) -> list[str] | None:
     """Return the clauses of ``-o`` options, separated by commas; None without options."""
     if not given:
         return None
-    clauses = [clause.strip() for option in given for clause in _COMMA.split(option)]
-    clauses = [clause for clause in clauses if clause]
+    clauses = split_clauses(given)
     if not clauses:
         raise LoadError("-o names no op: write the name of an op, such as -o my_op.")
     return clauses

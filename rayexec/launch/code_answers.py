@@ -29,6 +29,10 @@ __all__ = ["CodeAnswers", "as_capacity"]
 _TIMINGS_LIFETIME_S = 10.0
 
 
+class UnknownJobError(LoadError):
+    """The source has no job of this name."""
+
+
 class CodeAnswers:
     """The jobs of a source, by their attributes."""
 
@@ -58,6 +62,27 @@ class CodeAnswers:
         file, line = self._line_of(attribute, chosen)
         details = details_of_job(chosen, capacity_here())
         return {**details, "attribute": attribute, "file": file, "line": line}
+
+    def graph(
+        self,
+        job: str,
+        opened: Sequence[str] | None = None,
+        focus: str | None = None,
+        depth: int = 1,
+        selection: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """Return the layout of the graph of a job; raises SelectionError."""
+        from rayexec.plan import compile_job
+        from rayexec.views.graph_layout import layout_of
+        from rayexec.views.graph_model import graph_of_plan
+
+        chosen = self._find(job)[1]
+        plan = compile_job(chosen)
+        selected = frozenset(compile_job(chosen, selection).ops_by_key) if selection else None
+        layout = layout_of(
+            graph_of_plan(plan), opened=opened, focus=focus, depth=depth, selected=selected
+        )
+        return layout.to_dict()
 
     def select(self, job: str, selection: Sequence[str]) -> dict[str, Any]:
         """Return the paths of the selected ops; raises SelectionError."""
@@ -187,7 +212,7 @@ class CodeAnswers:
         if name in self._jobs:
             return name, self._jobs[name]
         names = [job.name for job in self._jobs.values()]
-        raise LoadError(
+        raise UnknownJobError(
             f"{self._source.container} has no job {name!r}; it has {', '.join(names)}."
             f"{nearest(name, names)}"
         )

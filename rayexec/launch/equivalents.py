@@ -1,4 +1,4 @@
-"""What runs the same: a command of the shell, and a snippet of Python."""
+"""Equivalents of a run in other doors: a command of the shell, and a snippet of Python."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ class RunToCopy:
 def command_for(run: RunToCopy) -> str:
     """Return the command of a POSIX shell that runs the same."""
     if run.resume_from is not None:
-        words = ["rayexec", "run", "resume", run.resume_from]
+        arguments = ["rayexec", "run", "resume", run.resume_from]
         if run.store is not None:
-            words.append(f"--store={run.store}")
+            arguments.append(f"--store={run.store}")
     elif run.dashboard is not None:
-        words = ["rayexec", "job", "launch", f"--address={run.dashboard}"]
+        arguments = ["rayexec", "job", "launch", f"--address={run.dashboard}"]
     else:
-        words = ["rayexec", "job", "execute"]
-    words += _source_options(run)
+        arguments = ["rayexec", "job", "execute"]
+    arguments += _source_options(run)
     if run.config:
-        words += ["-c", "/dev/stdin"]
+        arguments += ["-c", "/dev/stdin"]
     if run.resume_from is not None:
-        words += [word for clause in run.steps for word in _option("-s", clause)]
+        arguments += [part for clause in run.steps for part in _option("-s", clause)]
     else:
-        words += [word for clause in run.selection for word in _option("-o", clause)]
+        arguments += [part for clause in run.selection for part in _option("-o", clause)]
     if run.tags and run.resume_from is None:
-        words += ["--tags", json.dumps(dict(run.tags), ensure_ascii=False)]
+        arguments += ["--tags", json.dumps(dict(run.tags), ensure_ascii=False)]
     if run.max_concurrent is not None:
-        words += ["--max-concurrent", str(run.max_concurrent)]
-    command = shlex.join(words)
+        arguments += ["--max-concurrent", str(run.max_concurrent)]
+    command = shlex.join(arguments)
     if run.store is not None and run.resume_from is None:
         command = f"RAYEXEC_HOME={shlex.quote(run.store)} {command}"
     if not run.config:
@@ -72,25 +72,25 @@ def command_for(run: RunToCopy) -> str:
 
 def _source_options(run: RunToCopy) -> list[str]:
     source = run.source
-    words = []
+    arguments = []
     if source.file is not None:
-        words += _option("-f", str(source.file.absolute()))
+        arguments += _option("-f", str(source.file.absolute()))
     if source.module is not None:
-        words += _option("-m", source.module)
+        arguments += _option("-m", source.module)
     if source.attribute is not None:
-        words += _option("-a", source.attribute)
+        arguments += _option("-a", source.attribute)
     if source.job is not None and run.resume_from is None:  # else its record names the job
-        words += _option("-j", source.job)
-    return words
+        arguments += _option("-j", source.job)
+    return arguments
 
 
 def _option(flag: str, value: str) -> list[str]:
-    """Return an option with its value, in one word if that begins with a hyphen."""
+    """Return an option with its value, in one part if that begins with a hyphen."""
     return [f"{flag}{value}"] if value.startswith("-") else [flag, value]
 
 
 def _delimiter(text: str) -> str:
-    """Return a word that is no line of a text."""
+    """Return a part that is no line of a text."""
     lines, name, count = set(text.splitlines()), "YAML", 1
     while name in lines:
         count += 1

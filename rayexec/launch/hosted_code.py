@@ -108,7 +108,7 @@ class HostedCode:
         self.jobs: list[dict[str, Any]] = []
         self.error: CodeError | None = None
         self._environment = dict(os.environ if environment is None else environment)
-        self._on_change = on_change
+        self.on_change = on_change
         self._memory = memory
         self._import_patience_s = import_patience_s
         self._current: HostProcess | None = None
@@ -340,8 +340,8 @@ class HostedCode:
 
     def _tell(self) -> None:
         self.version += 1
-        if self._on_change is not None:
-            self._on_change()
+        if self.on_change is not None:
+            self.on_change()
 
     def _files_around(self, host: HostProcess, began: int) -> dict[str, Stamp]:
         """Return stamps of the files that may be to blame, where the process tells of none."""

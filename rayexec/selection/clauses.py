@@ -27,11 +27,12 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Clause", "Fault", "reach", "scan", "selected_keys"]
+__all__ = ["Clause", "Fault", "reach", "scan", "selected_keys", "split_clauses"]
 
 _PATH_CHARACTERS = frozenset(string.ascii_letters + string.digits + "_.")
 _KEYS = re.compile(r"\[((?:\?|\w+)(?:,(?:\?|\w+))*)\]", re.ASCII)
 _BOOLEAN_WORD = re.compile(r"(^|[\s()])(and|or|not)([\s()]|$)", re.IGNORECASE)
+_COMMA = re.compile(r",(?![^\[\]]*\])")  # not one between mapping keys: inner[a,0]
 _ONE_PER_ITEM = "write one clause per list item"
 
 
@@ -50,6 +51,12 @@ class Clause:
     up: int | None
     down: int | None
     keys: tuple[str, ...] = ()
+
+
+def split_clauses(texts: Iterable[str]) -> list[str]:
+    """Return the clauses of texts with commas between them."""
+    clauses = [clause.strip() for text in texts for clause in _COMMA.split(text)]
+    return [clause for clause in clauses if clause]
 
 
 def scan(clause: object) -> Clause:

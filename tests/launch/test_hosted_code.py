@@ -113,7 +113,7 @@ def test_last_good_jobs_stay_until_the_file_is_mended(tmp_path: Path) -> None:
     async def test() -> None:
         changes: list[CodeState] = []
         async with hosted(tmp_path) as code:
-            code._on_change = lambda: changes.append(code.state)
+            code.on_change = lambda: changes.append(code.state)
             with code.watching():
                 (tmp_path / "jobs.py").write_text(JOBS + "\nundefined_name\n")
                 await until(lambda: code.state == CodeState.FAILED)

@@ -1,0 +1,277 @@
+"""Endpoints of jobs: their code, checks and previews of runs, and the launch."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from aiohttp import web
+
+from rayexec.launch.asked_capacity import AskedCapacity
+from rayexec.launch.hosted_code import (
+    AskError,
+    CodeEndedError,
+    HostedCode,
+    NoCodeError,
+    SupersededError,
+)
+from rayexec.launch.launching import launch_job
+from rayexec.selection.clauses import split_clauses
+from rayexec.views.run_report import run_row
+from rayexec.web.endpoints import ApiError, Call, get, post
+from rayexec.web.live import Topic
+from rayexec.web.models.base import NoQuery
+from rayexec.web.models.jobs import (
+    CheckAnswer,
+    CopyAnswer,
+    CopyBody,
+    GraphQuery,
+    JobAnswer,
+    JobsAnswer,
+    LaunchAnswer,
+    LayoutAnswer,
+    PlanAnswer,
+    RunBody,
+)
+from rayexec.web.runs_of_jobs import RunsOfJobs
+from rayexec.web.session import Session
+
+__all__ = ["routes", "start", "stop"]
+
+_CHECK_PATIENCE_S = 5.0
+_LAST_RUNS, _HISTORY = 10, 50
+_UNKNOWN_JOB = "UnknownJobError"
+
+
+def routes(session: Session) -> list[web.RouteDef]:
+    """Return the routes of this module."""
+    job = "api/jobs/{job}"
+    endpoints = JobEndpoints(session)
+    return [
+        get("api/jobs", endpoints.list, JobsAnswer, "The jobs of the code."),
+        get(job, endpoints.show, JobAnswer, "One job with its ops and its runs."),
+        get(f"{job}/graph", endpoints.graph, LayoutAnswer, "A drawing.", query=GraphQuery),
+        post(
+            f"{job}/check",
+            endpoints.check,
+            CheckAnswer,
+            "The mistakes of a run.",
+            body=RunBody,
+            has_effect=False,
+        ),
+        post(
+            f"{job}/plan",
+            endpoints.plan,
+            PlanAnswer,
+            "A run before it begins.",
+            body=RunBody,
+            has_effect=False,
+        ),
+        post(
+            f"{job}/copy",
+            endpoints.copy,
+            CopyAnswer,
+            "What runs the same.",
+            body=CopyBody,
+            has_effect=False,
+        ),
+        post(f"{job}/launch", endpoints.launch, LaunchAnswer, "Start a run.", body=RunBody),
+    ]
+
+
+async def start(session: Session) -> None:
+    """Begin to import the code, and tell tabs of its changes."""
+    source = session.options.source
+    if source is None:
+        return
+    environment = dict(os.environ)
+    if session.options.store is not None:
+        environment["RAYEXEC_HOME"] = session.options.store
+    code = HostedCode(source, environment=environment)
+    code.on_change = lambda: session.live.publish(
+        "jobs", "changed", {"version": code.version}, stays=True
+    )
+    session.code = code
+
+    async def watch(topic: Topic) -> None:
+        with code.watching():
+            topic.publish("changed", {"version": code.version})
+            await asyncio.Event().wait()
+
+    session.live.register("jobs", watch)
+    code.start()
+
+
+async def stop(session: Session) -> None:
+    """End the process with the code."""
+    if session.code is not None:
+        await session.code.close()
+
+
+class JobEndpoints:
+    """The endpoints of one server."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._runs = RunsOfJobs(session)
+        self._capacity = AskedCapacity()
+
+    async def list(self, call: Call[NoQuery]) -> dict[str, Any]:
+        """Return the jobs and the state of their code."""
+        code: HostedCode | None = self._session.code
+        if code is None:
+            nothing: dict[str, Any] = {"error": None, "jobs": [], "output": ""}
+            return {"state": "none", "version": 0, "is_stale": False, **nothing}
+        code.look()
+        runs = await self._session.in_thread(self._runs.by_job, _LAST_RUNS)
+        error = code.error
+        return {
+            "state": code.state.value,
+            "version": code.version,
+            "is_stale": code.is_stale,
+            "error": None
+            if error is None
+            else {"message": error.message, "traceback": error.traceback},
+            "jobs": [
+                {**job, "last_runs": [_in_short(each) for each in runs.get(job["name"], [])]}
+                for job in code.jobs
+            ],
+            "output": code.output,
+        }
+
+    async def show(self, call: Call[NoQuery]) -> dict[str, Any]:
+        """Return a job with its ops, its last runs, and the times of its ops in them."""
+        document = await self._ask(call, "describe")
+        name = document["job"]
+        runs = await self._session.in_thread(self._runs.by_job, _HISTORY)
+        records = runs.get(name, [])
+        statistics = await self._session.in_thread(self._runs.statistics, records)
+        return {
+            **document,
+            "statistics": statistics,
+            "history": [run_row(record) for record in records],
+        }
+
+    async def graph(self, call: Call[GraphQuery]) -> dict[str, Any]:
+        """Return a drawing of the job."""
+        given = call.given
+        opened = None if given.open is None else split_clauses([given.open])
+        return await self._ask(
+            call,
+            "graph",
+            opened=opened,
+            focus=given.focus or None,
+            depth=given.depth,
+            selection=split_clauses([given.selection]),
+        )
+
+    async def check(self, call: Call[RunBody]) -> dict[str, Any]:
+        """Return the mistakes of a run."""
+        return await self._ask(call, "check", **_text(call.given))
+
+    async def plan(self, call: Call[RunBody]) -> dict[str, Any]:
+        """Return the preview of a run."""
+        text = _text(call.given)
+        capacity = await self._capacity_for(text["where"])
+        return await self._ask(call, "plan", capacity=capacity, **text)
+
+    async def copy(self, call: Call[CopyBody]) -> dict[str, Any]:
+        """Return what runs the same."""
+        given = call.given
+        return await self._ask(
+            call,
+            "copy",
+            **_text(given),
+            resume_from=given.resume_from,
+            steps=given.steps or [],
+            store=self._session.options.store,
+        )
+
+    async def launch(self, call: Call[RunBody]) -> dict[str, Any]:
+        """Start a run, unless it has mistakes."""
+        code: HostedCode | None = self._session.code
+        text = await self._ask(call, "launch_text", **_text(call.given))
+        if code is not None and code.error is not None:
+            raise ApiError(422, f"The code has a mistake, so nothing starts: {code.error.message}")
+        if not text["is_valid"]:
+            problems = text["check"]["problems"]
+            first = problems[0]
+            at = f"{first['path']}: " if first["path"] else ""
+            message = first["message"].partition("\n")[0]
+            raise ApiError(422, f"The run has mistakes, so nothing starts: {at}{message}", problems)
+        run_id = await self._session.in_thread(self._launch, call.given, text)
+        return {"run_id": run_id}
+
+    def _launch(self, given: RunBody, text: Mapping[str, Any]) -> str:
+        source = self._session.options.source
+        assert source is not None
+        dashboard = given.where if (given.where or "").startswith(("http:", "https:")) else None
+        run = launch_job(
+            source.file,
+            yaml.safe_load(text["config"]) or None,
+            module=source.module,
+            attribute=text["attribute"],
+            job=text["job"],
+            op_selection=_clauses(given.selection),
+            tags=given.tags or None,
+            store=self._session.options.store,
+            address=dashboard,
+            max_concurrent=given.max_concurrent,
+        )
+        return run.run_id
+
+    async def _capacity_for(self, where: str | None) -> dict[str, Any] | None:
+        """Return the capacity of a named cluster; None where it can't be asked."""
+        if where in (None, "in_process", "ray") or where.startswith(("http:", "https:")):
+            return None
+        return await self._capacity.of(where)
+
+    async def _ask(self, call: Call[Any], kind: str, **given: Any) -> dict[str, Any]:
+        """Return an answer of the code, or raise ApiError."""
+        code: HostedCode | None = self._session.code
+        if code is None:
+            raise ApiError(404, "There is no code: start with rayexec dev -f FILE or -m MODULE.")
+        is_quick = kind in ("check", "plan", "select")
+        try:
+            return await code.ask(
+                kind,
+                patience_s=_CHECK_PATIENCE_S if is_quick else 20.0,
+                is_wanted=lambda: call.request.transport is not None,
+                job=call.path["job"],
+                **given,
+            )
+        except AskError as error:
+            status = 404 if error.kind == _UNKNOWN_JOB else 422
+            raise ApiError(status, str(error), error.problems) from None
+        except SupersededError as error:
+            raise ApiError(409, str(error)) from None
+        except (NoCodeError, CodeEndedError) as error:
+            raise ApiError(503, str(error)) from None
+
+
+def _in_short(record: Any) -> dict[str, Any]:
+    row = run_row(record)
+    return {
+        "run_id": record.run_id,
+        "status": record.status,
+        "start_time": record.start_time,
+        "duration": row["duration"],
+    }
+
+
+def _clauses(selection: list[str] | str | None) -> list[str]:
+    return split_clauses([selection] if isinstance(selection, str) else selection or ())
+
+
+def _text(given: RunBody) -> dict[str, Any]:
+    """Return the fields of ``RunText``."""
+    return {
+        "yaml": given.yaml,
+        "selection": _clauses(given.selection),
+        "tags": given.tags or {},
+        "where": given.where or None,
+        "max_concurrent": given.max_concurrent,
+    }
