@@ -1,0 +1,132 @@
+"""Endpoints of jobs: answers of the code, checks and previews of runs, and launched runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served_pages import ServedInThread, served_in_thread
+
+from rayexec.launch.job_file import JobSource
+from rayexec.web.session import DoorOptions
+
+TIMEOUT_S = 60.0
+JOBS = '''
+from rayexec import Config, job, op
+
+class Size(Config):
+    """Rows to load."""
+
+    rows: int
+    name: str = "table"
+
+@op
+def load(config: Size):
+    """Load rows."""
+    return config.rows
+
+@op(cache=True, code_version="1", tags={"team": "data"})
+def save(rows):
+    pass
+
+@job
+def copy():
+    """Copy a table."""
+    save(load())
+
+@job
+def empty():
+    pass
+'''
+YAML = "ops:\n  load:\n    config:\n      rows: 3\n"
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServedInThread]:
+    """A server with the jobs of a file, once they are imported."""
+    monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
+    (tmp_path / "jobs.py").write_text(JOBS)
+    with served_in_thread(DoorOptions(source=JobSource(tmp_path / "jobs.py"))) as server:
+        until(server, "ready")
+        yield server
+
+
+def until(server: ServedInThread, state: str) -> dict[str, Any]:
+    deadline = time.monotonic() + TIMEOUT_S
+    while (jobs := server.get("api/jobs"))["state"] != state:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    answer: dict[str, Any] = jobs
+    return answer
+
+
+def ended(server: ServedInThread, run_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        answer = server.request("GET", f"api/runs/{run_id}")
+        if answer.status == 200 and answer.json["is_over"]:
+            report: dict[str, Any] = answer.json["report"]
+            return report
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.05)
+
+
+def test_jobs_are_listed_and_shown(served: ServedInThread) -> None:
+    jobs = served.get("api/jobs")
+    assert (jobs["is_stale"], jobs["error"]) == (False, None)
+    assert [(job["name"], job["ops"]) for job in jobs["jobs"]] == [("copy", 2), ("empty", 0)]
+    job = served.get("api/jobs/copy")
+    assert (job["description"], job["ops"]) == ("Copy a table.", 2)
+    load, save = job["nodes"]
+    assert [key["name"] for key in load["config"]] == ["rows", "name"]
+    assert (save["is_cached"], save["tags"], save["file"]) == (True, {"team": "data"}, job["file"])
+    assert served.request("GET", "api/jobs/none").status == 404
+    graph = served.get("api/jobs/copy/graph")
+    assert [node["id"] for node in graph["nodes"]] == ["load", "save"]
+
+
+def test_a_check_tells_mistakes_and_the_selected_ops(served: ServedInThread) -> None:
+    check = served.post("api/jobs/copy/check", {"yaml": ""})
+    assert (check["is_valid"], check["missing"]) == (False, ["ops.load.config"])
+    check = served.post("api/jobs/copy/check", {"yaml": YAML, "selection": "load, save"})
+    assert (check["is_valid"], check["selected"]) == (True, ["load", "save"])
+    check = served.post("api/jobs/copy/check", {"yaml": YAML, "selection": ["nothing"]})
+    assert [problem["path"] for problem in check["problems"]] == ["selection"]
+    check = served.post("api/jobs/copy/check", {"yaml": YAML, "tags": {"": "x"}})
+    assert [problem["path"] for problem in check["problems"]] == ["tags"]
+
+
+def test_a_plan_is_there_also_with_mistakes_of_values(served: ServedInThread) -> None:
+    plan = served.post("api/jobs/copy/plan", {"yaml": "", "max_concurrent": 3})
+    assert (plan["is_valid"], plan["steps_at_least"]) == (False, 2)
+    assert plan["execution"]["max_concurrent"]["limit"] == 3
+    plan = served.post("api/jobs/copy/plan", {"yaml": YAML, "where": "in_process"})
+    assert (plan["is_valid"], plan["execution"]["engine"]) == (True, "in_process")
+
+
+def test_a_launched_run_ends_and_counts_in_the_history(served: ServedInThread) -> None:
+    body = {"yaml": YAML, "where": "in_process", "tags": {"team": "a"}}
+    run_id = served.post("api/jobs/copy/launch", body)["run_id"]
+    report = ended(served, run_id)
+    assert (report["status"], report["tags"]["team"]) == ("SUCCESS", "a")
+    time.sleep(1.1)  # a list of runs may be a second old
+    job = served.get("api/jobs/copy")
+    assert [row["run_id"] for row in job["history"]] == [run_id]
+    assert job["statistics"]["load"]["attempts"] == job["statistics"]["load"]["runs"] == 1
+    (last,) = served.get("api/jobs")["jobs"][0]["last_runs"]
+    assert (last["run_id"], last["status"]) == (run_id, "SUCCESS")
+
+
+def test_mistakes_start_nothing(served: ServedInThread, tmp_path: Path) -> None:
+    answer = served.request("POST", "api/jobs/copy/launch", {"yaml": "ops: {load: {confg: 1}}"})
+    assert answer.status == 422
+    assert answer.json["problems"][0]["path"] == "ops.load.confg"
+    (tmp_path / "jobs.py").write_text(f"{JOBS}\nundefined\n")
+    until(served, "failed")
+    answer = served.request("POST", "api/jobs/copy/launch", {"yaml": YAML, "where": "in_process"})
+    assert answer.status == 422
+    assert "name 'undefined' is not defined" in answer.json["error"]
+    assert not list((tmp_path / "home").glob("**/run.json"))
