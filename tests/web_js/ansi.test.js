@@ -61,7 +61,8 @@ test("a long line is cut", () => {
 });
 
 test("only addresses of the web link", () => {
-  const linked = withLinks([{ text: "see https://x.org/a?b=c. or javascript:alert(1)", classes: [] }]);
+  const text = "see https://x.org/a?b=c. or javascript:alert(1)";
+  const linked = withLinks([{ text, classes: [] }]);
   assert.deepEqual(linked, [
     { text: "see ", classes: [] },
     { text: "https://x.org/a?b=c", classes: [], href: "https://x.org/a?b=c" },

@@ -4,7 +4,13 @@ import { test } from "node:test";
 import { AttemptColumns, NO_LIMIT, decodeRows } from "../../rayexec/web/static/attempt_columns.js";
 import { Track, paintTrack } from "../../rayexec/web/static/gantt_columns.js";
 import { Area, Profile, WorkerLanes, lanesByOp } from "../../rayexec/web/static/gantt_lanes.js";
-import { TimeFold, foldOf, gapsOf, tickStep, tickText } from "../../rayexec/web/static/time_fold.js";
+import {
+  TimeFold,
+  foldOf,
+  gapsOf,
+  tickStep,
+  tickText,
+} from "../../rayexec/web/static/time_fold.js";
 
 const OUTCOMES = ["success", "failure", "retry"];
 
@@ -143,7 +149,8 @@ test("pixels have the colour of what ran then, as opaque as the part of their ti
 });
 
 test("many attempts of a pixel add up", () => {
-  const attempts = Array.from({ length: 200 }, (_, i) => ({ start: i / 100, length: 0.005, step: i }));
+  const attempts = Array.from({ length: 200 }, (_, i) => (
+    { start: i / 100, length: 0.005, step: i }));
   const out = painted(attempts, [0, 1, 2, 3]);
   assert.ok(Math.abs(opacity(out[0]) - 128) <= 3);
   assert.equal(out[2], 0);
@@ -176,7 +183,8 @@ test("ops have a lane each, with what ran at once side by side", () => {
 });
 
 test("an op with too much at once is an area of how much ran", () => {
-  const attempts = Array.from({ length: 20 }, (_, i) => ({ start: i / 10, length: 2, step: i * 2 }));
+  const attempts = Array.from({ length: 20 }, (_, i) => (
+    { start: i / 10, length: 2, step: i * 2 }));
   const [lane] = lanesByOp(columnsOf(attempts));
   assert.equal(lane.tracks.length, 0);
   assert.equal(lane.area.peak, 20);

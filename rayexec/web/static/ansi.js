@@ -53,9 +53,15 @@ export function cutLine(line, most = MOST_SHOWN) {
 }
 
 // CSI sequences; OSC up to its end; other escapes of two characters; single control characters.
-const ESCAPE =
-  // eslint-disable-next-line no-control-regex
-  /\u001b\[([0-9;:?<=>]*)[ -/]*([@-~])|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\|$)|\u001b[ -/]*[0-~]?|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+const ESCAPE = new RegExp(
+  [
+    "\\u001b\\[([0-9;:?<=>]*)[ -/]*([@-~])",
+    "\\u001b\\][^\\u0007\\u001b]*(?:\\u0007|\\u001b\\\\|$)",
+    "\\u001b[ -/]*[0-~]?",
+    "[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]",
+  ].join("|"),
+  "g",
+);
 
 /**
  * Return a line as pieces; escapes that are no colours are left out. `style` is changed.

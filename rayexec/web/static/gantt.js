@@ -11,7 +11,7 @@ import { WorkerLanes, lanesByOp } from "./gantt_lanes.js";
 import { Minimap } from "./gantt_minimap.js";
 import { AXIS, at, laneHeight, laneOf, trackBox, trackOf, xOf } from "./gantt_scene.js";
 import { colours } from "./gantt_theme.js";
-import { failureParts, timelineParts } from "./gantt_parts.js";
+import { failureParts, tell, timelineParts } from "./gantt_parts.js";
 import { facts, legend } from "./gantt_words.js";
 import { onThemeChange } from "./theme.js";
 import { TimeFold, foldOf } from "./time_fold.js";
@@ -74,7 +74,8 @@ export class Timeline {
       path: null, selected: -1, hovered: -1,
     };
     this.painter = new Painter(this.parts.canvas);
-    this.minimap = new Minimap(this.parts.map, (from, span) => this.#show(from, span), options.signal);
+    const show = (/** @type {number} */ from, /** @type {number} */ span) => this.#show(from, span);
+    this.minimap = new Minimap(this.parts.map, show, options.signal);
     this.#listen();
     this.update({ moved: false });
   }
@@ -327,13 +328,7 @@ export class Timeline {
    * @param {import("./dom.js").Child[]} children
    */
   #tell(x, y, children) {
-    replace(this.parts.tip, children);
-    this.parts.tip.hidden = false;
-    const { clientWidth, clientHeight } = this.element;
-    const left = Math.min(x + 14, clientWidth - this.parts.tip.offsetWidth - 4);
-    let top = this.parts.frame.offsetTop + y + 16;
-    if (top + this.parts.tip.offsetHeight > clientHeight) top -= this.parts.tip.offsetHeight + 28;
-    this.parts.tip.style.transform = `translate(${Math.max(0, left)}px, ${Math.max(0, top)}px)`;
+    tell(this.parts, x, y, children);
   }
 
   /**
@@ -357,12 +352,12 @@ export class Timeline {
     const { scene, columns } = this;
     scene.selected = row;
     const start = scene.fold.fold(columns.start[row]);
-    const seconds = Math.max(columns.length[row], SHORTEST_SPAN);
+    const length = Math.max(columns.length[row], SHORTEST_SPAN);
     const plot = Math.max(1, scene.width - scene.gutter);
     let span = scene.span;
     // A bar of less than 3 pixels is not seen: zoom in until it has a twentieth of the width.
-    if ((seconds / span) * plot < 3) span = seconds * 20;
-    this.#show(start + seconds / 2 - span / 2, span);
+    if ((length / span) * plot < 3) span = length * 20;
+    this.#show(start + length / 2 - span / 2, span);
     const lane = laneOf(scene, row);
     if (lane < 0) return;
     const top = scene.tops[lane];
@@ -371,13 +366,16 @@ export class Timeline {
       this.parts.frame.scrollTop = Math.max(0, top - view / 2);
     }
     const step = columns.step[row];
-    const index = this.failure >= 0 ? `Failure ${this.failure + 1} of ${columns.failureCount}: ` : "";
+    const index = this.failure < 0 ? ""
+      : `Failure ${this.failure + 1} of ${columns.failureCount}: `;
     void this.options.keyOf(step).then((key) => {
-      this.parts.said.textContent = `${index}${key}, ${duration(columns.length[row])}. Enter opens it.`;
+      const seconds = duration(columns.length[row]);
+      this.parts.said.textContent = `${index}${key}, ${seconds}. Enter opens it.`;
     }, () => {});
     requestAnimationFrame(() => {
       const box = trackBox(scene, lane, trackOf(scene, lane, row));
-      this.#tell(Math.max(scene.gutter, xOf(scene, columns.start[row])), box.y, facts(this.columns, row, this.options.keyOf));
+      const x = Math.max(scene.gutter, xOf(scene, columns.start[row]));
+      this.#tell(x, box.y, facts(columns, row, this.options.keyOf));
     });
   }
 

@@ -324,7 +324,7 @@ export class Painter {
       if (rows.length > 2000 && x1 - before < 0.5) continue;
       before = x1;
       const lane = laneOf(scene, row);
-      if (lane < first || lane >= last) continue;
+      if (lane < first || lane >= last || scene.lanes[lane].area) continue;
       const { y, h } = trackBox(scene, lane, trackOf(scene, lane, row));
       const left = Math.max(x0, scene.gutter - 4);
       context.rect(left, y - 0.5, Math.max(1.5, Math.min(x1, scene.width + 4) - left), h + 1);

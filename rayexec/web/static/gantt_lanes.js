@@ -108,8 +108,9 @@ export class WorkerLanes {
     for (let i = this.lanes.length; i < columns.lanes.length; i++) {
       this.lanes.push({ label: "", more: "", tracks: [new Track()], area: null, op: -1 });
     }
+    const nodes = new Set(columns.lanes.map((lane) => lane.node || ""));
     columns.lanes.forEach((lane, index) => {
-      this.lanes[index].label = lane.label;
+      this.lanes[index].label = shortLabel(lane, nodes.size > 1);
       this.lanes[index].more = [lane.node, lane.pid && `process ${lane.pid}`]
         .filter(Boolean)
         .join(", ");
@@ -127,6 +128,16 @@ export class WorkerLanes {
     for (const track of touched) track.tidy(columns);
     this.rows = columns.count;
   }
+}
+
+/**
+ * Return the name of a worker for a narrow column: its node only where there are several.
+ * @param {{label: string, node?: string, pid?: number | null}} lane
+ * @param {boolean} hasNode
+ */
+function shortLabel({ label, node, pid }, hasNode) {
+  if (!pid) return label;
+  return hasNode && node ? `${pid} ${node}` : `process ${pid}`;
 }
 
 /**

@@ -2,7 +2,7 @@
  * Elements of a timeline: its toolbar, canvases, and what is said about it.
  */
 
-import { h, icon } from "./dom.js";
+import { h, icon, replace } from "./dom.js";
 import { count } from "./format.js";
 
 const MODES = ["worker", "op"];
@@ -64,6 +64,22 @@ export function failureParts(chosen, many, go) {
     h("span", { class: "tone-failed" }, icon("cross"), words),
     button("Next failure (n)", "›", () => go(1)),
   ];
+}
+
+/**
+ * Show facts beside a place of the canvas.
+ * @param {{element: HTMLElement, frame: HTMLElement, tip: HTMLElement}} parts
+ * @param {number} x
+ * @param {number} y
+ * @param {import("./dom.js").Child[]} children
+ */
+export function tell({ element, frame, tip }, x, y, children) {
+  replace(tip, children);
+  tip.hidden = false;
+  const left = Math.min(x + 14, element.clientWidth - tip.offsetWidth - 4);
+  let top = frame.offsetTop + y + 16;
+  if (top + tip.offsetHeight > element.clientHeight) top -= tip.offsetHeight + 28;
+  tip.style.transform = `translate(${Math.max(0, left)}px, ${Math.max(0, top)}px)`;
 }
 
 /**

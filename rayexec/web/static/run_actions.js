@@ -120,14 +120,14 @@ function menu(id, actions, isOver) {
   const download = (/** @type {string} */ kind, /** @type {string} */ label) =>
     h("a", { class: "menu-entry", href: url(`api/runs/${id}/download/${kind}`), download: true },
       icon("download"), label);
-  const whenOver = isOver ? [] : [h("p", { class: "muted" }, "The files have what is recorded now.")];
+  const soFar = !isOver && h("p", { class: "muted" }, "The files have what is recorded now.");
   const box = h("details", { class: "menu" },
     h("summary", { class: "button is-icon", "aria-label": "More actions" }, icon("more")),
     h("div", { class: "menu-box" },
       download("html", "Report as one HTML file"),
       download("parquet", "Attempts as Parquet"),
       download("trace", "Trace for Perfetto"),
-      whenOver,
+      soFar,
       h("button", { class: "menu-entry", type: "button", onclick: async () => {
         box.open = false;
         await navigator.clipboard.writeText(id);

@@ -20,6 +20,7 @@ export function configPanels(details) {
 
 /** @param {RunDetails} details */
 function configPanel({ config_yaml: yaml, report }) {
+  /** @type {string[]} */
   const selection = report.op_selection ?? [];
   const tags = Object.entries(report.tags ?? {});
   return panel("Run config", {
@@ -29,7 +30,7 @@ function configPanel({ config_yaml: yaml, report }) {
     : h("p", { class: "muted" }, "This run had no config of its own."),
   h("dl", { class: "facts" },
     h("dt", null, "Selection"),
-    h("dd", null, selection.length ? selection.map((/** @type {string} */ op) => h("code", { class: "tag" }, op))
+    h("dd", null, selection.length ? selection.map((op) => h("code", { class: "tag" }, op))
       : "all ops"),
     h("dt", null, "Tags"),
     h("dd", null, tags.length
