@@ -109,8 +109,7 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
   const params = () => ({ ...filter, limit: PAGE });
 
   function changed() {
-    const { step: _step, ...shown } = filter;
-    onQuery?.(step === undefined ? { ...filter } : shown);
+    onQuery?.({ ...filter });
     void begin().catch(toastError);
   }
 

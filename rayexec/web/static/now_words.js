@@ -98,6 +98,17 @@ export function countsNow(now) {
   return counts;
 }
 
+/**
+ * Return counts of steps without their total.
+ * @param {Record<string, number> | null | undefined} steps
+ * @returns {Record<string, number>}
+ */
+export function countsOf(steps) {
+  const counts = { ...steps };
+  delete counts.total;
+  return counts;
+}
+
 /** Steps that must be over before a rest is foretold. */
 const ENOUGH = 20;
 

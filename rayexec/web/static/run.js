@@ -168,8 +168,8 @@ class RunPage {
   }
 
   drawCounts() {
-    const { total, ...counts } = this.details.report.steps ?? {};
-    const all = total ?? Object.values(counts).reduce((sum, each) => sum + each, 0);
+    const { steps } = this.details.report;
+    const all = steps?.total ?? Object.values(steps ?? {}).reduce((sum, each) => sum + each, 0);
     if (all) this.tabs.setCount("steps", count(all));
   }
 

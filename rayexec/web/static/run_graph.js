@@ -5,6 +5,7 @@
 import { get } from "./api.js";
 import { graphView } from "./graph.js";
 import { toastError } from "./notify.js";
+import { countsOf } from "./now_words.js";
 
 /** @import { LayoutNode } from "./types.js" */
 
@@ -73,7 +74,7 @@ export function countsBelow(ops, { id }) {
  * @param {Record<string, number>} counts
  */
 function markOf(counts) {
-  const { total: _total, ...states } = counts;
+  const states = countsOf(counts);
   const total = Object.values(states).reduce((sum, many) => sum + many, 0);
   return total ? { counts: states, total } : null;
 }

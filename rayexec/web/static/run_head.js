@@ -2,10 +2,10 @@
  * The head of a run's page: status, progress, times, actions, and the runs that it belongs to.
  */
 
-import { h, icon, replace } from "./dom.js";
+import { h, icon } from "./dom.js";
 import { ago, clock, count, duration, moment, seconds } from "./format.js";
 import { setContent, setText } from "./keyed.js";
-import { countsNow, remaining } from "./now_words.js";
+import { countsNow, countsOf, remaining } from "./now_words.js";
 import { runActions } from "./run_actions.js";
 import { runLink } from "./router.js";
 import { bar, chip, inOneLine } from "./status.js";
@@ -113,15 +113,6 @@ function stateOf({ report }, now) {
 }
 
 /**
- * Return counts of steps without their total.
- * @param {Record<string, number>} steps
- */
-export function countsOf(steps) {
-  const { total: _total, ...counts } = steps ?? {};
-  return counts;
-}
-
-/**
  * @param {RunDetails} details
  * @param {string} state
  * @returns {Node[]}
@@ -142,13 +133,4 @@ function noteNodes({ report, is_over: isOver }, state) {
   }
   if (report.note) nodes.push(note("waiting", "warning", report.note));
   return nodes;
-}
-
-/**
- * Replace what is in an element by a note.
- * @param {HTMLElement} element
- * @param {string} text
- */
-export function say(element, text) {
-  replace(element, h("p", { class: "muted" }, text));
 }
