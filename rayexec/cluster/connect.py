@@ -14,6 +14,7 @@ from typing import Any
 
 from rayexec._version import DISTRIBUTION
 from rayexec.cluster.access import loopback, reach
+from rayexec.cluster.ahead import claim, is_ahead
 from rayexec.cluster.forked import check_not_forked
 from rayexec.cluster.gcs_watch import answers
 from rayexec.cluster.own_ray import (
@@ -89,6 +90,7 @@ def _connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Capa
         )
     check_not_forked()
     settle()
+    claim(address, runtime_env)
     if ray.is_initialized():
         _check_alive(ray.get_runtime_context().gcs_address)
     if not ray.is_initialized():
@@ -293,7 +295,7 @@ def releasing() -> Callable[[], None]:
 
             ray.shutdown()
 
-    was_in_use = _is_in_use()
+    was_in_use = _is_in_use() and not is_ahead()
     return release
 
 

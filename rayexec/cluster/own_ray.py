@@ -17,6 +17,7 @@ from typing import Any
 from rayexec.cluster.lasting_thread import LastingWork, begin_in_lasting_thread
 from rayexec.cluster.node_start import ONE_MACHINE
 from rayexec.cluster.ray_directory import RayDirectory, sweep_directories
+from rayexec.cluster.ray_mark import write_mark
 from rayexec.cluster.tokens import require_token
 from rayexec.errors import EngineError
 
@@ -27,11 +28,14 @@ __all__ = [
     "has_living_head",
     "is_head",
     "is_started_here",
+    "mark_ray",
     "quiet_options",
     "settle",
     "start_ray",
 ]
 
+# Names of the processes of a node that Ray cannot do without.
+_CORE = ("gcs_server", "raylet")
 # Methods of Ray's node that start processes beyond the needs of one process.
 _ATTENDANTS = ("start_api_server", "start_monitor", "start_log_monitor")
 
@@ -171,6 +175,17 @@ def _node() -> Any:
 def is_started_here() -> bool:
     """Whether ``start_ray`` has started the Ray in use."""
     return _last is not None and _last.node is not None and _last.node is _node()
+
+
+def mark_ray() -> None:
+    """Have other processes of this user know the Ray of ``start_ray`` as rayexec's."""
+    import ray
+
+    if _last is not None:
+        infos = getattr(_node(), "all_processes", {})
+        pids = [info.process.pid for name in _CORE for info in infos.get(name, ())]
+        address = str(ray.get_runtime_context().gcs_address)
+        write_mark(_last.directory.private, address, pids)
 
 
 def is_head() -> bool:

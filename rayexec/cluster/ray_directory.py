@@ -100,6 +100,11 @@ class RayDirectory:
             os.close(self._lock)  # another process took it for a leftover, and removed it
 
     @property
+    def private(self) -> str:
+        """Directory that only this user may enter."""
+        return str(self._directory)
+
+    @property
     def for_ray(self) -> str:
         """Directory that Ray makes and uses."""
         return str(self._directory / _RAY)

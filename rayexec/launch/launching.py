@@ -25,7 +25,7 @@ from rayexec.launch.launch_request import (
     resume_command,
 )
 from rayexec.launch.launched_run import LaunchedRun
-from rayexec.launch.local_driver import LocalDriver, start_process
+from rayexec.launch.local_driver import LocalDriver, Spares, start_process
 from rayexec.launch.notes import (
     LaunchNote,
     log_path,
@@ -37,7 +37,7 @@ from rayexec.launch.submission import Submission
 from rayexec.private_directory import open_private
 from rayexec.run.process_identity import ProcessIdentity
 
-__all__ = ["launch_job", "new_run_id", "resume_on_cluster"]
+__all__ = ["launch_job", "new_run_id", "resume_here", "resume_on_cluster"]
 
 
 def new_run_id() -> str:
@@ -58,6 +58,8 @@ def launch_job(
     run_id: str | None = None,
     store: str | os.PathLike[str] | None = None,
     address: str | None = None,
+    attach: str | None = None,
+    spares: Spares | None = None,
     working_dir: str | os.PathLike[str] | None = None,
     pip: Sequence[str] = (),
     runtime_env: str | Mapping[str, Any] | None = None,
@@ -68,7 +70,8 @@ def launch_job(
     """Start a run in a process of its own, and return at once.
 
     The process outlives this one. It is on this machine, or on the cluster with the dashboard at
-    ``address`` (``http://HOST:8265``).
+    ``address`` (``http://HOST:8265``). With ``attach``, a process on this machine attaches to the
+    Ray at that address (``HOST:6379`` or ``auto``), and its steps run there.
 
     - ``file`` or ``module`` holds the job; ``attribute`` or ``job``, its name, picks one of
       several.
@@ -81,6 +84,7 @@ def launch_job(
       ``pip`` adds packages there, and ``runtime_env`` (a mapping, a YAML file or a JSON object) is
       Ray's runtime environment. With ``send_rayexec``, the rayexec of this process is sent as a
       wheel, which pip installs for the run, so that the cluster needs none.
+    - ``spares`` may have a process that is ready for a run on ``attach``.
     - ``say`` gets lines on the progress of the launch.
 
     Raises LoadError for a mistake in the request, and EngineError if no process starts or the
@@ -100,8 +104,10 @@ def launch_job(
     progress = say or (lambda _: None)
     if address is None and send_rayexec:
         raise LoadError("a run on this machine has its rayexec: --send-rayexec needs --address.")
+    if address is not None and attach is not None:
+        raise LoadError("a driver is on this machine (--attach) or on a cluster (--address).")
     if address is None:
-        return _launch_here(request, progress)
+        return _launch_here(request, progress, attach, spares)
     directory = None if working_dir is None else Path(working_dir)
     target = ClusterTarget(address, directory, tuple(pip), runtime_env, send_rayexec)
     request = replace(request, store=_shared_store(request.store))
@@ -112,9 +118,34 @@ def launch_job(
     return LaunchedRun(Submission(request, target, command, progress).submit())
 
 
-def _launch_here(request: LaunchRequest, say: Callable[[str], object]) -> LaunchedRun:
+def resume_here(
+    former_run_id: str,
+    request: LaunchRequest,
+    say: Callable[[str], object] | None = None,
+    *,
+    attach: str | None = None,
+    spares: Spares | None = None,
+) -> LaunchedRun:
+    """Resume a run in a process of its own on this machine, and return at once.
+
+    The record of the former run names the job, unless the request has a file or module.
+    ``attach`` and ``spares`` are as for ``launch_job``.
+    """
+    progress = say or (lambda _: None)
+    return _launch_here(request, progress, attach, spares, former_run_id=former_run_id)
+
+
+def _launch_here(
+    request: LaunchRequest,
+    say: Callable[[str], object],
+    attach: str | None,
+    spares: Spares | None,
+    *,
+    former_run_id: str | None = None,
+) -> LaunchedRun:
     """Start a driver on this machine."""
-    request.checked_config()
+    if former_run_id is None:
+        request.checked_config()
     run_id = request.run_id
     store = request.store or os.environ.get(HOME) or str(home())
     if "://" not in store:
@@ -126,7 +157,12 @@ def _launch_here(request: LaunchRequest, say: Callable[[str], object]) -> Launch
     if request.run_config is not None:
         config.append(str(_written_config(run_id, request.run_config)))
     file = None if request.source.file is None else str(request.source.file)
-    process = start_process(run_id, execute_command(request, file, config), environment)
+    command = (
+        execute_command(request, file, config, attach)
+        if former_run_id is None
+        else resume_command(request, former_run_id, file, config, attach)
+    )
+    process = start_process(run_id, command, environment, spares)
     note = LaunchNote(
         run_id,
         time.time(),

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rayexec.errors import EngineError
 from rayexec.events import RunStatus
@@ -27,7 +27,7 @@ from rayexec.launch.notes import (
 from rayexec.private_directory import open_private
 from rayexec.store import RunRecord
 
-__all__ = ["LocalDriver", "start_process"]
+__all__ = ["DetachedProcess", "LocalDriver", "Spares", "start_process"]
 
 LOG_INTERVAL_S = 0.2
 EXIT_INTERVAL_S = 0.2
@@ -47,7 +47,7 @@ _AS_MODULE = ["-m", "rayexec"]
 _started: list[subprocess.Popen[bytes]] = []
 
 
-class _DetachedProcess(subprocess.Popen[bytes]):
+class DetachedProcess(subprocess.Popen[bytes]):
     """A process that may outlive its owner; Python would warn of it."""
 
     def __del__(self) -> None:
@@ -114,23 +114,39 @@ class LocalDriver(DriverProcess):
         }
 
 
+class Spares(Protocol):
+    """Source of processes that are ready for a command line of rayexec."""
+
+    def hand_over(
+        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path
+    ) -> subprocess.Popen[bytes] | None:
+        """Return a process that carries out a command line from now on; None for none."""
+
+
 def start_process(
-    run_id: str, arguments: Sequence[str], environment: Mapping[str, str]
+    run_id: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    spares: Spares | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start Python with ``arguments`` in a session of its own, with its output in the run's log.
 
     They begin with ``-m rayexec``, and the working directory is no place of modules all the same.
-    Raises LoadError if the run id has a log already, and EngineError if no process starts.
+    A process of ``spares`` does it instead, if one is ready. Raises LoadError if the run id has a
+    log already, and EngineError if no process starts.
     """
     note_directory()
     log = log_path(run_id)
     assert arguments[:2] == _AS_MODULE
     try:
         with open(log, "xb", opener=open_private) as output:
+            process = None if spares is None else spares.hand_over(arguments[2:], environment, log)
+            if process is not None:
+                return _remembered(process)
             # As under nohup: a child inherits an ignored signal.
             before = signal.signal(signal.SIGHUP, signal.SIG_IGN) if _in_main_thread() else None
             try:
-                process = _DetachedProcess(
+                process = DetachedProcess(
                     [sys.executable, "-c", _PROGRAM, *arguments[2:]],
                     env={**environment, "PYTHONUNBUFFERED": "1"},
                     stdin=subprocess.DEVNULL,
@@ -147,6 +163,10 @@ def start_process(
         raise EngineError(
             f"cannot start a process that writes to {log}: {error.strerror}."
         ) from error
+    return _remembered(process)
+
+
+def _remembered(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
     _started[:] = [child for child in _started if child.poll() is None]
     _started.append(process)
     return process

@@ -120,6 +120,15 @@ def launch(
             rich_help_panel=PANEL_CLUSTER,
         ),
     ] = None,
+    attach: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="The Ray for the steps of a run that continues on this machine; auto is the one "
+            "of cluster up.",
+            rich_help_panel=PANEL_CLUSTER,
+        ),
+    ] = None,
     working_dir: Annotated[
         Path | None,
         typer.Option(
@@ -169,7 +178,7 @@ def launch(
         run_id,
     )
     cluster = load("rayexec.cli.commands.job_launch", "ClusterOptions")(
-        address, working_dir, tuple(pip or ()), runtime_env, send_rayexec
+        address, working_dir, tuple(pip or ()), runtime_env, send_rayexec, attach
     )
     raise typer.Exit(
         load("rayexec.cli.commands.job_launch", "launch_from_shell")(

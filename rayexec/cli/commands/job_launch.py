@@ -30,6 +30,8 @@ class ClusterOptions:
     pip: tuple[str, ...] = ()
     runtime_env: str | Mapping[str, Any] | None = None
     send_rayexec: bool = False
+    #: The Ray that a driver on this machine attaches to.
+    attach: str | None = None
 
 
 @with_exit_code
@@ -55,6 +57,7 @@ def launch_from_shell(
             run_id=options.run_id,
             store=store,
             address=cluster.address,
+            attach=cluster.attach,
             working_dir=cluster.working_dir,
             pip=cluster.pip,
             runtime_env=cluster.runtime_env,
