@@ -80,8 +80,10 @@ function diff(text) {
   return h(
     "pre",
     { class: "diff", tabindex: "0", role: "region", "aria-label": "Differences of config" },
-    text.replace(/\n$/, "").split("\n").map((line) =>
-      h("span", { class: `diff-line diff-${kinds.get(line[0] ?? "") ?? "same"}` }, line || " ")),
+    text.replace(/\n$/, "").split("\n").map((line) => {
+      const kind = /^(---|\+\+\+) /.test(line) ? "place" : kinds.get(line[0] ?? "") ?? "same";
+      return h("span", { class: `diff-line diff-${kind}` }, line || " ");
+    }),
   );
 }
 

@@ -186,6 +186,8 @@ export function breadcrumb(crumbs) {
   const list = document.getElementById("breadcrumb");
   if (!list) return;
   const last = crumbs.length - 1;
+  // The only entry would repeat the heading.
+  if (list.parentElement) list.parentElement.hidden = last < 1;
   replace(
     list,
     crumbs.map(({ label, path: to }, index) =>
