@@ -18,7 +18,8 @@ export default [
       "no-eval": "error",
       "no-implied-eval": "error",
       "no-console": ["error", { allow: ["error"] }],
-      "no-unused-vars": ["error", { argsIgnorePattern: "^_", caughtErrors: "none" }],
+      "no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_", caughtErrors: "none",
+        destructuredArrayIgnorePattern: "^_" }],
       // Text reaches the page as text nodes only.
       "no-restricted-properties": [
         "error",
