@@ -16,6 +16,12 @@ import { base } from "./api.js";
  * }} Watcher
  */
 
+/**
+ * Lines of a run's log to send as they come; `from` is the first one, else the next one.
+ * @typedef {{ step?: string | null, kind?: string | null, text?: string | null,
+ *   level?: string | null, from?: number }} Following
+ */
+
 /** @typedef {"connecting" | "live" | "reconnecting" | "polling"} ConnectionState */
 
 const FIRST_DELAY_MS = 300;
@@ -47,8 +53,10 @@ export const connection = new Connection();
 const watchers = new Map();
 /** @type {Map<string, number>} */
 const rowsHad = new Map();
-/** @type {Map<string, unknown>} */
+/** @type {Map<string, Following | null>} */
 const followed = new Map();
+/** Topics with a position, or with lines to follow, that the server does not know of yet. */
+const unsaid = { have: new Set(), follow: new Set() };
 /** @type {WebSocket | null} */
 let socket = null;
 let failures = 0;
@@ -83,23 +91,25 @@ export function watch(topic, watcher, signal) {
 }
 
 /**
- * Tell how many attempts of a run the page has; the channel sends those after them.
+ * Tell how many attempts of a run the page has; the channel sends those after them, and keeps
+ * count of what it sends.
  * @param {string} topic "run/ID"
  * @param {number} row
  */
 export function have(topic, row) {
   rowsHad.set(topic, row);
+  unsaid.have.add(topic);
   plan();
 }
 
 /**
  * Follow new log lines of a watched run; null ends it.
  * @param {string} topic "run/ID"
- * @param {{ step?: string | null, kind?: string | null } | null} what
+ * @param {Following | null} what
  */
 export function follow(topic, what) {
-  if (what) followed.set(topic, what);
-  else followed.delete(topic);
+  followed.set(topic, what);
+  unsaid.follow.add(topic);
   plan();
 }
 
@@ -114,14 +124,27 @@ function plan() {
   });
 }
 
+/** Say what is watched, and positions that are new: an old one would send its rows again. */
 function say() {
   socket?.send(
     JSON.stringify({
       watch: [...watchers.keys()],
-      have: Object.fromEntries(rowsHad),
-      follow: Object.fromEntries(followed),
+      have: only(rowsHad, unsaid.have),
+      follow: only(followed, unsaid.follow),
     }),
   );
+  unsaid.have.clear();
+  unsaid.follow.clear();
+}
+
+/**
+ * @template T
+ * @param {Map<string, T>} all
+ * @param {Set<string>} names
+ * @returns {Record<string, T>}
+ */
+function only(all, names) {
+  return Object.fromEntries([...all].filter(([name]) => names.has(name)));
 }
 
 function connect() {
@@ -138,6 +161,8 @@ function connect() {
     stopPolling();
     connection.asOf = Date.now() / 1000;
     connection.set("live");
+    for (const topic of rowsHad.keys()) unsaid.have.add(topic);
+    for (const topic of followed.keys()) unsaid.follow.add(topic);
     say();
     if (isBack) void askAll();
   });
@@ -158,7 +183,8 @@ function connect() {
 function hear(data) {
   connection.asOf = Date.now() / 1000;
   if (typeof data !== "string") {
-    const topic = topicOf(data);
+    const { topic, to } = headOf(data);
+    if (rowsHad.has(topic)) rowsHad.set(topic, to);
     for (const watcher of watchers.get(topic) ?? []) watcher.onRows?.(data);
     return;
   }
@@ -168,13 +194,13 @@ function hear(data) {
 }
 
 /**
- * Return the topic in the head of a binary message.
+ * Return the head of a binary message.
  * @param {ArrayBuffer} buffer
- * @returns {string}
+ * @returns {{ topic: string, to: number }}
  */
-function topicOf(buffer) {
+function headOf(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
-  return JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length))).topic;
+  return JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
 }
 
 /** Ask all pages' questions again: what they show may have changed meanwhile. */
