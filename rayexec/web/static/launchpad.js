@@ -1,0 +1,343 @@
+/**
+ * The Launchpad: run config with completion and checks, what to run and where, the plan while one
+ * types, and the launch.
+ *
+ * @import { Draft } from "./launch_text.js"
+ * @import { Check, Jobs, PageContext, Problem } from "./types.js"
+ */
+import { get, post } from "./api.js";
+import { codeState } from "./code_state.js";
+import { h, replace } from "./dom.js";
+import { Editor } from "./editor.js";
+import { count } from "./format.js";
+import { bind } from "./keys.js";
+import { copyText, earlier, openFile } from "./launch_actions.js";
+import { LaunchFields } from "./launch_fields.js";
+import { LaunchProblems } from "./launch_problems.js";
+import { LaunchTabs } from "./launch_tabs.js";
+import { bodyOf } from "./launch_text.js";
+import { GraphPreview } from "./launch_graph.js";
+import { toast, toastError } from "./notify.js";
+import { errorView } from "./parts.js";
+import { PlanPanel } from "./plan_panel.js";
+import { breadcrumb, go, path, setQuery, style, title } from "./router.js";
+import { completer, describer } from "./run_config_words.js";
+
+const QUIET_MS = 150;
+
+/** @param {HTMLElement} root @param {PageContext} context */
+export async function mount(root, { params, query, signal }) {
+  const { job } = params;
+  title(`Launch ${job}`);
+  breadcrumb([
+    { label: "Jobs", path: "/" }, { label: job, path: path("jobs", job) }, { label: "Launchpad" },
+  ]);
+  await Promise.all(["editor.css", "graph.css", "job.css", "launchpad.css"].map(style));
+  if (signal.aborted) return;
+  const page = new Launchpad(job, signal);
+  replace(root, page.state, page.element);
+  page.begin();
+  if (query.from) {
+    await page.takeRun(query.from);
+    setQuery({});
+  }
+}
+
+class Launchpad {
+  /** @param {string} job @param {AbortSignal} signal */
+  constructor(job, signal) {
+    this.job = job;
+    this.signal = signal;
+    this.api = `api/jobs/${encodeURIComponent(job)}`;
+    /** @type {any} */
+    this.words = null;
+    this.turn = 0;
+    this.isBusy = false;
+    this.isDirty = false;
+    /** @type {Check | null} */
+    this.checked = null;
+    this.why = "The config is being checked.";
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    this.state = codeState({ onVersion: () => void this.codeChanged(), signal,
+      onState: (jobs) => this.codeIs(jobs) });
+    this.editor = new Editor({
+      label: "Run config in YAML. Ctrl+Space completes, Esc then Tab leaves the editor.",
+      signal,
+      onChange: (yaml) => this.changed({ yaml }),
+      complete: (place) => completer(this.words)(place),
+      describe: (at) => describer(this.words)(at),
+    });
+    this.fields = new LaunchFields({ onChange: (fields) => this.changed(fields) });
+    this.problems = new LaunchProblems({ goTo: (problem) => this.goTo(problem) });
+    this.plan = new PlanPanel();
+    this.graph = new GraphPreview(this.api, signal, (text) => {
+      this.fields.selection.set(text);
+      this.changed({ selection: text });
+    });
+    this.tabs = new LaunchTabs(job, {
+      show: (draft) => this.show(draft), signal, panel: "launch-editor",
+    });
+    this.launch = h("button", { class: "button is-primary", type: "button",
+      "aria-describedby": "launch-why", onclick: () => void this.start() },
+    "Launch", h("kbd", null, "Ctrl ↵"));
+    this.reason = h("span", { class: "launch-why", id: "launch-why", role: "status" });
+    this.element = this.layout();
+    bind("Mod+Enter", "Launch the run", () => void this.start(), signal);
+  }
+
+  layout() {
+    /** @param {string} words @param {string} hint @param {() => void} act */
+    const tool = (words, hint, act) => h(
+      "button", { class: "button is-small", type: "button", title: hint, onclick: act }, words);
+    /** @param {string} action */
+    const edit = (action) => () => void this.edit(action);
+    return h(
+      "div",
+      { class: "launchpad" },
+      h("div", { class: "page-head launch-head" },
+        h("h1", null, this.job),
+        h("div", { class: "page-actions" }, this.reason, this.launch)),
+      h(
+        "div",
+        { class: "launch-main" },
+        h(
+          "div",
+          { class: "launch-left" },
+          this.tabs.element,
+          h("div", { class: "launch-tools", role: "group", "aria-label": "Config" },
+            tool("Scaffold missing", "Add what the run needs and lacks", edit("scaffold_missing")),
+            tool("Scaffold all", "Add all that can be given", edit("scaffold_all")),
+            tool("Remove unused", "Remove what has no effect", edit("remove_unused")),
+            tool("Defaults", "The job's own run config", edit("defaults")),
+            tool("Open file", "Read a YAML file of this computer", () => this.openFile()),
+            tool("Copy as Python", "Copy code that runs the same", () => void this.copy("python")),
+            tool("Copy as CLI", "Copy a command that runs the same", () => void this.copy("cli"))),
+          h("div", { class: "launch-editor", id: "launch-editor", role: "tabpanel",
+            "aria-label": "Draft" }, this.editor.element),
+          this.problems.element,
+          this.fields.element,
+        ),
+        h("div", { class: "launch-right" }, this.plan.element, this.graph.element),
+      ),
+    );
+  }
+
+  begin() {
+    this.tabs.draw();
+    this.show(this.tabs.draft);
+    this.graph.load();
+    void this.learn();
+    get(this.api, {}, this.signal).then(({ history }) => this.fields.setRuns(history), () => {});
+  }
+
+  /** Fetches what completion offers. */
+  async learn() {
+    try {
+      const { draft } = this.tabs;
+      const { body } = bodyOf(draft);
+      const selection = /** @type {string[]} */ (body.selection);
+      this.words = await get(`${this.api}/completion`, { selection }, this.signal);
+      this.fields.selection.setOps(this.words.ops);
+      this.fields.setTags(this.words.tags);
+      this.learned = selection.join();
+    } catch (error) {
+      if (!this.signal.aborted) this.missing(error);
+    }
+  }
+
+  /** @param {unknown} error */
+  missing(error) {
+    if (/** @type {any} */ (error)?.status !== 404 || this.words) return;
+    replace(this.element, errorView(error, () => go(`${path("jobs", this.job)}/launch`)));
+  }
+
+  async codeChanged() {
+    await this.learn();
+    this.graph.load();
+    this.later(0);
+  }
+
+  /** @param {Jobs} jobs */
+  codeIs(jobs) {
+    this.isLoading = jobs.state === "loading" && !jobs.jobs.length;
+    this.ready();
+  }
+
+  /** @param {Draft} draft */
+  show(draft) {
+    this.editor.open(draft.yaml);
+    this.fields.show(draft);
+    this.checked = null;
+    this.later(0);
+  }
+
+  /** @param {Partial<Draft>} fields */
+  changed(fields) {
+    this.tabs.change(fields);
+    this.later(QUIET_MS);
+  }
+
+  /** @param {number} delay */
+  later(delay) {
+    this.turn += 1;
+    clearTimeout(this.timer);
+    this.plan.pending();
+    this.timer = setTimeout(() => void this.look(), delay);
+  }
+
+  /** Checks and plans the newest text; while the server is busy, the newest one waits. */
+  async look() {
+    if (this.isBusy) {
+      this.isDirty = true;
+      return;
+    }
+    this.isBusy = true;
+    this.isDirty = false;
+    const own = this.turn;
+    const { body, problem } = bodyOf(this.tabs.draft);
+    try {
+      /** @type {Check} */
+      const check = await post(`${this.api}/check`, body, this.signal);
+      if (own === this.turn) this.showCheck(check, problem);
+      if (own === this.turn) {
+        const plan = await post(`${this.api}/plan`, body, this.signal);
+        if (own === this.turn) {
+          this.plan.show(plan);
+          this.showCheck(plan.check ?? check, problem);
+        }
+      }
+    } catch (error) {
+      if (this.signal.aborted) return;
+      if (own === this.turn) {
+        const message = error instanceof Error ? error.message : String(error);
+        this.plan.failed(message);
+        this.checked = null;
+        this.why = message;
+        this.ready();
+      }
+    } finally {
+      this.isBusy = false;
+    }
+    if (this.isDirty && !this.signal.aborted) void this.look();
+    const selection = /** @type {string[]} */ (body.selection).join();
+    if (this.checked && selection !== this.learned) void this.learn();
+  }
+
+  /** @param {Check} check @param {string | null} problem of the fields */
+  showCheck(check, problem) {
+    this.checked = check;
+    this.editor.setProblems(check.problems);
+    this.problems.show(check.problems, check.unused);
+    const isWrong = check.problems.some((one) => String(one.path).startsWith("selection"));
+    const all = this.words?.ops?.length ?? check.ops;
+    const isAll = check.selected.length === all;
+    this.fields.selection.say(
+      isWrong ? "" : isAll ? `all ${count(all)}` : `${count(check.selected.length)} of ${
+        count(all)}`,
+      isWrong,
+    );
+    this.graph.highlight(isAll || isWrong ? null : check.selected);
+    const first = check.problems[0];
+    this.why = problem ?? (check.is_valid ? "" : first
+      ? `${count(check.problems.length, "problem")}: ${first.message}`
+      : "The config is not valid.");
+    this.isValid = check.is_valid && !problem;
+    this.ready();
+  }
+
+  ready() {
+    const why = this.isLoading ? "The code is loading." : this.checked ? this.why
+      : this.why || "The config is being checked.";
+    const isReady = Boolean(this.checked) && Boolean(this.isValid) && !this.isLoading;
+    this.launch.setAttribute("aria-disabled", String(!isReady));
+    this.launch.title = isReady ? "Launch the run (Ctrl+Enter)" : why;
+    this.reason.textContent = isReady ? "" : why;
+    this.isReady = isReady;
+  }
+
+  /** @param {Problem} problem */
+  goTo(problem) {
+    if (problem.line) this.editor.goTo(problem.line, problem.column);
+    else if (String(problem.path).startsWith("selection")) this.fields.selection.input.focus();
+    else if (String(problem.path).startsWith("tags")) this.fields.tags.focus();
+    else this.editor.focus();
+  }
+
+  /** @param {string} action */
+  async edit(action) {
+    const { body } = bodyOf(this.tabs.draft);
+    try {
+      const { yaml, added, removed } = await post(`${this.api}/edit`, {
+        yaml: body.yaml, selection: body.selection, action,
+      }, this.signal);
+      this.editor.update(yaml);
+      const said = [added?.length ? `added ${list(added)}` : "",
+        removed?.length ? `removed ${list(removed)}` : ""].filter(Boolean).join(", ");
+      toast(said ? `${said[0].toUpperCase()}${said.slice(1)}.` : "Nothing to change.");
+    } catch (error) {
+      toastError(error);
+    }
+  }
+
+  async openFile() {
+    const file = await openFile();
+    if (file) this.tabs.add({ ...this.tabs.draft, ...file });
+  }
+
+  /** @param {string} run */
+  async takeRun(run) {
+    try {
+      this.tabs.add(await earlier(run, this.signal));
+    } catch (error) {
+      if (!this.signal.aborted) toastError(error);
+    }
+  }
+
+  /** @param {"cli" | "python"} form */
+  async copy(form) {
+    const { body } = bodyOf(this.tabs.draft);
+    try {
+      const resume = this.tabs.draft.resumeFrom.trim() || null;
+      const texts = await post(`${this.api}/copy`, { ...body, resume_from: resume }, this.signal);
+      await copyText(texts[form], form === "cli" ? "Command" : "Python");
+    } catch (error) {
+      toastError(error);
+    }
+  }
+
+  async start() {
+    if (this.isStarting) return;
+    // A text that is newer than its check is checked by the launch itself.
+    if (!this.isReady) {
+      toast(this.reason.textContent || "The config is being checked.", { kind: "failed" });
+      return;
+    }
+    this.isStarting = true;
+    this.launch.setAttribute("aria-busy", "true");
+    const { body } = bodyOf(this.tabs.draft);
+    this.tabs.save();
+    try {
+      const resume = this.tabs.draft.resumeFrom.trim() || null;
+      const { run_id: run } = await post(`${this.api}/launch`, { ...body, resume_from: resume },
+        this.signal);
+      go(path("runs", run));
+    } catch (error) {
+      if (this.signal.aborted) return;
+      const { problems } = /** @type {{problems?: Problem[]}} */ (error);
+      if (problems?.length) {
+        this.editor.setProblems(problems);
+        this.problems.show(problems, []);
+      }
+      toastError(error);
+    } finally {
+      this.isStarting = false;
+      this.launch.removeAttribute("aria-busy");
+    }
+  }
+}
+
+/** @param {string[]} paths */
+function list(paths) {
+  return paths.length > 4 ? `${count(paths.length)} entries` : paths.join(", ");
+}
