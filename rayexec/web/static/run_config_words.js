@@ -2,14 +2,16 @@
  * What belongs at a place of run config: keys, values and their documentation, by the completion
  * tree of the server. Pure.
  *
- * A node of the tree has `keys` for a map, `items` for a list, `any` for a map of free keys, and
- * `values` for a choice; `ref` names a node of `refs`, for models that hold themselves.
- *
- * @typedef {{type?: string, description?: string | null, required?: boolean, default?: string | null,
- *   keys?: Record<string, Node>, any?: Node | null, items?: Node | null,
- *   values?: (string | number | boolean | null)[], ref?: string, refs?: Record<string, Node>,
- *   is_choice?: boolean}} Node
- * @typedef {{tree: Node, ops: string[], tags: string[], pools: string[], env_vars: string[]}} Words
+ * @typedef {{type: string, required?: boolean, default?: unknown, description?: string,
+ *   is_secret?: boolean}} Key
+ * @typedef {{kind: "dict" | "selector" | "map" | "list" | "union" | "scalar" | "any",
+ *   words: string, description?: string, keys?: Record<string, Key>, is_open?: boolean,
+ *   values?: {value: unknown, description?: string}[], items?: string, fixed?: string[],
+ *   options?: string[], tag?: string, takes_null?: boolean, takes_env?: boolean}} Type
+ * @typedef {{root: string, types: Record<string, Type>}} Tree
+ * @typedef {{tree: Tree, ops: string[], tags: string[], pools: string[],
+ *   env_vars: string[]}} Words
+ * @typedef {{types: Type[], key: Key | null}} Spot
  * @typedef {import("./yaml_place.js").Place} Place
  * @typedef {import("./yaml_place.js").Path} Path
  * @typedef {import("./completion.js").Suggestion} Suggestion
@@ -18,7 +20,9 @@ import { ranked } from "./completion.js";
 
 /** Texts that YAML reads as something else than a text. */
 const SPECIAL = /^(?:true|false|yes|no|on|off|null|~|)$/i;
-const NEEDS_QUOTES = /^[\s\-?:,[\]{}#&*!|>'"%@`]|[:#]\s|:$|\s$|^[-+.\d]/;
+const NEEDS_QUOTES = /^[\s\-?:,[\]{}#&*!|>'"%@`]|[:#]\s|\s#|:$|\s$|^[-+.\d]/;
+const PLAIN_KEY = /^[A-Za-z_][\w.-]*$/;
+const MOST_ENV = 200;
 
 /**
  * Returns the suggestions at a place.
@@ -27,12 +31,16 @@ const NEEDS_QUOTES = /^[\s\-?:,[\]{}#&*!|>'"%@`]|[:#]\s|:$|\s$|^[-+.\d]/;
 export function completer(words) {
   return (place) => {
     if (!words) return [];
-    const node = nodeAt(words.tree, place.path);
-    if (!node) return [];
-    const items = place.slot === "key"
-      ? [...keyItems(node, place, words.tree), ...(node.keys ? [] : valueItems(node, words, place))]
-      : valueItems(node, words, place);
-    return ranked(items, place.prefix);
+    const spot = spotAt(words.tree, place.path);
+    const last = place.path[place.path.length - 1];
+    if (last === "env" && place.isFlow && place.slot === "value") {
+      return ranked(names(words.env_vars, "environment"), place.prefix);
+    }
+    if (!spot) return [];
+    if (place.slot === "value") return ranked(valueItems(spot, words, place), place.prefix);
+    const keys = keyItems(spot, words.tree, place);
+    // Where a value begins on a line of its own, what is typed may be that value.
+    return ranked(keys.length ? keys : valueItems(spot, words, place), place.prefix);
   };
 }
 
@@ -42,122 +50,166 @@ export function completer(words) {
  */
 export function describer(words) {
   return (path) => {
-    if (!words || !path.length) return null;
-    const node = nodeAt(words.tree, path);
-    return node ? { title: titleOf(String(path[path.length - 1]), node),
-      text: node.description ?? "" } : null;
+    const spot = words && path.length ? spotAt(words.tree, path) : null;
+    if (!spot) return null;
+    const name = String(path[path.length - 1]);
+    return { title: titleOf(name, spot.key, spot.types), text: docOf(spot.key, spot.types) };
   };
 }
 
-/** @param {Node} node @param {Node} root @returns {Node} */
-function resolved(node, root) {
-  const named = node.ref === undefined ? undefined : root.refs?.[node.ref];
-  return named ? { ...named, ...defined(node), ref: undefined } : node;
+/**
+ * Returns the types of a path; null where the config has no such path.
+ * @param {Tree} tree @param {Path} path @returns {Spot | null}
+ */
+export function spotAt(tree, path) {
+  let types = flat(tree, [tree.root]);
+  /** @type {Key | null} */
+  let key = null;
+  for (const part of path) {
+    /** @type {string[]} */
+    const next = [];
+    /** @type {Key | null} */
+    let found = null;
+    for (const type of types) {
+      if (typeof part === "number") {
+        const item = type.kind === "list" ? type.fixed?.[part] ?? type.items : undefined;
+        if (item !== undefined) next.push(item);
+        continue;
+      }
+      const own = type.keys?.[part];
+      if (own) {
+        next.push(own.type);
+        found ??= own;
+      } else if (type.kind === "map" && type.items !== undefined) next.push(type.items);
+    }
+    if (!next.length) return null;
+    types = flat(tree, next);
+    key = found;
+  }
+  return { types, key };
 }
 
-/** @param {Node} node @returns {Partial<Node>} */
-function defined(node) {
-  return Object.fromEntries(Object.entries(node).filter(([, value]) => (
-    value !== undefined && value !== null)));
+/** Types without unions, which stand for their options. @param {Tree} tree @param {string[]} ids */
+function flat(tree, ids) {
+  /** @type {Set<string>} */
+  const seen = new Set();
+  /** @type {Type[]} */
+  const types = [];
+  /** @param {string} id */
+  const visit = (id) => {
+    const type = tree.types[id];
+    if (!type || seen.has(id)) return;
+    seen.add(id);
+    if (type.kind === "union" && type.options) type.options.forEach(visit);
+    else types.push(type);
+  };
+  ids.forEach(visit);
+  return types;
+}
+
+/** @param {string} name @param {Key | null} key @param {Type[]} types @returns {string} */
+function titleOf(name, key, types) {
+  const [type] = types;
+  const words = wordsOf(types) || type?.kind || "";
+  const rest = key?.required ? ", required"
+    : key && "default" in key ? ` = ${inYaml(key.default)}` : "";
+  return `${name}${words ? `: ${words}` : ""}${rest}`;
+}
+
+/** @param {Type[]} types */
+function wordsOf(types) {
+  return [...new Set(types.map(({ words }) => words).filter(Boolean))].slice(0, 3).join(" or ");
+}
+
+/** @param {Key | null} key @param {Type[]} types */
+function docOf(key, types) {
+  const own = key?.description ?? "";
+  const inner = types.map(({ description }) => description ?? "").find(Boolean) ?? "";
+  return own || inner;
+}
+
+/** @param {Spot} spot @param {Tree} tree @param {Place} place @returns {Suggestion[]} */
+function keyItems(spot, tree, place) {
+  const taken = new Set(place.keys);
+  /** @type {Map<string, Key>} */
+  const keys = new Map();
+  for (const type of spot.types) {
+    // A selector takes exactly one of its keys.
+    if (type.kind === "selector" && place.keys.some((name) => type.keys?.[name])) continue;
+    for (const [name, key] of Object.entries(type.keys ?? {})) {
+      if (!taken.has(name) && !keys.has(name)) keys.set(name, key);
+    }
+  }
+  return [...keys].map(([name, key]) => {
+    const types = flat(tree, [key.type]);
+    const after = place.hasColon || place.quote ? "" : colon(types, place);
+    const title = titleOf(name, key, types);
+    return {
+      label: name,
+      insert: (place.quote || PLAIN_KEY.test(name) ? name : quoted(name)) + after,
+      kind: "key",
+      brief: title.slice(name.length).replace(/^: /, "").replace(", required", ""),
+      detail: title,
+      doc: docOf(key, types),
+      isRequired: Boolean(key.required),
+      isOpening: after !== "" && (after !== ": " || types.some(({ values }) => values?.length)),
+    };
+  });
+}
+
+/** What follows a new key. @param {Type[]} types @param {Place} place */
+function colon(types, place) {
+  const [type] = types;
+  if (place.isFlow || types.length !== 1) return ": ";
+  const indent = " ".repeat(place.indent + 2);
+  if (type.keys || type.kind === "map") return `:\n${indent}`;
+  return type.kind === "list" ? `:\n${indent}- ` : ": ";
+}
+
+/** @param {Spot} spot @param {Words} words @param {Place} place @returns {Suggestion[]} */
+function valueItems({ types, key }, words, place) {
+  const { quote } = place;
+  /** @type {Map<string, Suggestion>} */
+  const items = new Map();
+  const standard = key && "default" in key ? inYaml(key.default) : null;
+  /** @param {unknown} value @param {string} [doc] */
+  const offer = (value, doc) => {
+    const label = typeof value === "string" ? value : inYaml(value);
+    const insert = quote ? label : inYaml(value);
+    if (items.has(label)) return;
+    items.set(label, { label, insert, kind: "value", doc,
+      brief: insert === standard ? "default" : "" });
+  };
+  for (const type of types) for (const one of type.values ?? []) offer(one.value, one.description);
+  const isShort = standard !== null && standard.length < 60 && standard !== '""';
+  if (isShort && (!quote || typeof key?.default === "string")) offer(key?.default);
+  if (types.some((type) => type.takes_null) && !quote) offer(null);
+  const last = place.path[place.path.length - 1];
+  const isTag = last === "key" && place.path.includes("tag_concurrency_limits");
+  const inLimits = isTag ? names([...words.tags, ...words.pools], "tag") : [];
+  const isEnv = types.some((type) => type.takes_env) && !quote && !place.isFlow;
+  const env = isEnv ? names(words.env_vars.slice(0, MOST_ENV), "environment", (name) => (
+    `{env: ${name}}`)) : [];
+  return [...items.values(), ...inLimits, ...env];
 }
 
 /**
- * Returns the node at a path; null where the tree has nothing.
- * @param {Node} root @param {Path} path @returns {Node | null}
+ * @param {string[]} all @param {string} brief @param {(name: string) => string} [text]
+ * @returns {Suggestion[]}
  */
-export function nodeAt(root, path) {
-  let node = resolved(root, root);
-  for (const part of path) {
-    const next = typeof part === "number" ? node.items : node.keys?.[part] ?? node.any;
-    if (!next) return null;
-    node = resolved(next, root);
-  }
-  return node;
+function names(all, brief, text = (name) => name) {
+  return all.map((name) => ({ label: text(name), insert: text(name),
+    kind: brief === "environment" ? "env" : "value", brief }));
 }
 
-/** @param {string} name @param {Node} node @returns {string} */
-function titleOf(name, node) {
-  const rest = node.required ? ", required"
-    : node.default !== undefined && node.default !== null ? ` = ${node.default}` : "";
-  return `${name}${node.type ? `: ${node.type}` : ""}${rest}`;
-}
-
-/** @param {Node} node @param {Place} place @param {Node} root @returns {Suggestion[]} */
-function keyItems(node, place, root) {
-  const taken = new Set(place.keys);
-  return Object.entries(node.keys ?? {})
-    .filter(([name]) => !taken.has(name) || name === place.prefix)
-    .map(([name, raw]) => {
-      const inner = resolved(raw, root);
-      const isDeep = Boolean(inner.keys || inner.any);
-      const isList = Boolean(inner.items);
-      const indent = " ".repeat(place.indent + 2);
-      const colon = place.hasColon ? "" : place.isFlow ? ": "
-        : isDeep ? `:\n${indent}` : isList ? `:\n${indent}- ` : ": ";
-      const text = place.quote ? name : quotedKey(name);
-      return /** @type {Suggestion} */ ({
-        label: name,
-        insert: text + (place.quote ? "" : colon),
-        kind: "key",
-        brief: brief(inner),
-        detail: titleOf(name, inner),
-        doc: inner.description ?? "",
-        isRequired: Boolean(inner.required),
-        isOpening: !place.hasColon && !place.quote
-          && (isDeep || isList || Boolean(choices(inner).length)),
-      });
-    });
-}
-
-/** @param {Node} node @returns {string} */
-function brief(node) {
-  const type = node.type ?? (node.keys ? "" : "");
-  if (node.required || node.default === undefined || node.default === null) return type;
-  return `${type} = ${node.default}`.trim();
-}
-
-/** @param {Node} node */
-function choices(node) {
-  if (node.values?.length) return node.values;
-  return /\bbool\b/.test(node.type ?? "") ? [true, false] : [];
-}
-
-/** @param {Node} node @param {Words} words @param {Place} place @returns {Suggestion[]} */
-function valueItems(node, words, place) {
-  const { quote } = place;
-  /** @type {Suggestion[]} */
-  const items = choices(node).map((value) => ({
-    label: String(value),
-    insert: quote ? String(value) : typeof value === "string" ? quoted(value) : String(value),
-    kind: "value",
-    brief: node.default === String(value) || node.default === value ? "default" : "",
-  }));
-  if (!items.length && node.default !== undefined && node.default !== null && !node.keys
-    && !quote) {
-    items.push({ label: String(node.default), insert: String(node.default), kind: "value",
-      brief: "default" });
-  }
-  if (place.isFlow && place.path[place.path.length - 1] === "env") {
-    return words.env_vars.map((name) => ({ label: name, insert: name, kind: "env",
-      brief: "environment" }));
-  }
-  const isText = /\b(?:str|int|float|bool|path)\b/i.test(node.type ?? "");
-  if (isText && !quote && !place.isFlow) {
-    for (const name of words.env_vars) {
-      items.push({ label: `{env: ${name}}`, insert: `{env: ${name}}`, kind: "env",
-        brief: "environment" });
-    }
-  }
-  return items;
+/** Returns a value as YAML in one line. @param {unknown} value @returns {string} */
+export function inYaml(value) {
+  if (typeof value === "string") return quoted(value);
+  return value === undefined ? "" : JSON.stringify(value);
 }
 
 /** @param {string} text @returns {string} */
 export function quoted(text) {
-  if (!SPECIAL.test(text) && !NEEDS_QUOTES.test(text)) return text;
-  return /["\\\n]/.test(text) ? JSON.stringify(text) : `"${text}"`;
-}
-
-/** @param {string} name @returns {string} */
-function quotedKey(name) {
-  return /^[A-Za-z_][\w.-]*$/.test(name) && !SPECIAL.test(name) ? name : quoted(name);
+  if (!SPECIAL.test(text) && !NEEDS_QUOTES.test(text) && !text.includes("\n")) return text;
+  return JSON.stringify(text);
 }
