@@ -177,6 +177,8 @@ class View {
         y: this.camera.y + after.y - before.y,
         k: this.camera.k,
       };
+      // A box that opened is shown from its head.
+      if (after.is_open && !before.is_open) this.camera = showing(this.camera, after, this.size);
     }
     this.message.textContent = layout.nodes.length ? "" : "No ops.";
     this.message.hidden = layout.nodes.length > 0;

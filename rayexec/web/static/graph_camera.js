@@ -9,6 +9,8 @@
 
 export const MOST_ZOOM = 2.5;
 export const LEAST_ZOOM = 0.02;
+/** The zoom below which labels are hard to read. */
+const READABLE = 0.75;
 const MARGIN = 24;
 
 /**
@@ -36,8 +38,8 @@ export function fitted(box, view) {
 export function opening(graph, view) {
   const box = { x: 0, y: 0, w: graph.width, h: graph.height };
   const whole = fitted(box, view);
-  if (whole.k >= 0.5) return whole;
-  const k = clampZoom(Math.max(0.5, Math.min(1, (view.width - 2 * MARGIN) / graph.width)));
+  if (whole.k >= READABLE) return whole;
+  const k = clampZoom(Math.max(READABLE, Math.min(1, (view.width - 2 * MARGIN) / graph.width)));
   return { x: graph.width / 2 - view.width / k / 2, y: -MARGIN / k, k };
 }
 

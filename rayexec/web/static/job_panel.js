@@ -68,7 +68,7 @@ export function nodePanel(node, job, onChoose) {
     h("p", { class: node.description ? "job-doc" : "muted" },
       node.description || "No description."),
     ports("Inputs", inputs, prefix, onChoose),
-    ports("Outputs", outputs, prefix, onChoose),
+    ports("Outputs", outputs, `${node.path}.`, onChoose),
     node.config && configTable(node.config),
     facts([
       ["Ops", isGraph ? count(opsIn(node)) : null],

@@ -141,14 +141,14 @@ class Launchpad {
       this.fields.selection.setOps(this.words.ops);
       this.fields.setTags(this.words.tags);
       this.learned = selection.join();
-    } catch (error) {
-      if (!this.signal.aborted) this.missing(error);
+    } catch {
+      // Without it the page works; the check says what is wrong with the job.
+      if (!this.signal.aborted) this.learned = undefined;
     }
   }
 
   /** @param {unknown} error */
   missing(error) {
-    if (/** @type {any} */ (error)?.status !== 404 || this.words) return;
     replace(this.element, errorView(error, () => go(`${path("jobs", this.job)}/launch`)));
   }
 
@@ -209,7 +209,8 @@ class Launchpad {
       }
     } catch (error) {
       if (this.signal.aborted) return;
-      if (own === this.turn) {
+      if (/** @type {any} */ (error)?.status === 404 && !this.checked) this.missing(error);
+      else if (own === this.turn) {
         const message = error instanceof Error ? error.message : String(error);
         this.plan.failed(message);
         this.checked = null;
@@ -319,8 +320,10 @@ class Launchpad {
     this.tabs.save();
     try {
       const resume = this.tabs.draft.resumeFrom.trim() || null;
-      const { run_id: run } = await post(`${this.api}/launch`, { ...body, resume_from: resume },
-        this.signal);
+      const { run_id: run } = resume
+        ? await post(`api/runs/${encodeURIComponent(resume)}/resume`,
+          { from: "failure", steps: null, yaml: body.yaml }, this.signal)
+        : await post(`${this.api}/launch`, body, this.signal);
       go(path("runs", run));
     } catch (error) {
       if (this.signal.aborted) return;
