@@ -177,7 +177,7 @@ class RunPage {
   drawPath() {
     const steps = this.details.critical_path?.steps;
     if (!steps?.length || !this.timeline || !this.data.isLoaded) return;
-    const rows = steps.map((each) => /** @type {any} */ (each).row)
+    const rows = steps.map((each) => each.row)
       .filter((row) => Number.isInteger(row) && row < this.data.columns.count);
     this.timeline.setPath(rows.length ? Int32Array.from(rows) : null);
   }

@@ -98,7 +98,8 @@ function timePanel({ report, critical_path: critical }) {
 function placePanel({ report, retention }) {
   /** @type {[string, any][]} */
   const groups = [["Versions", report.versions], ["Where it was started", report.origin],
-    ["Driver", report.driver], ["Stored outputs", retention]];
+    ["Driver", report.driver],
+    ["Its stored outputs are in use by", (retention?.in_use_by ?? []).join(", ")]];
   const shown = groups.filter(([, facts]) =>
     facts && (typeof facts !== "object" || Object.keys(facts).length));
   return panel("Surroundings", {},

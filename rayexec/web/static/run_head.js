@@ -63,7 +63,8 @@ export function runHead(first, signal) {
       ...children.map((run) => h("span", null, "Continued by ", runLink(run.run_id), " ",
         chip(run.status))),
     ]);
-    setContent(notes, [report.error, report.note, state], () => noteNodes(details, state));
+    setContent(notes, [report.error, report.note, state, details.damage],
+      () => noteNodes(details, state));
   }
 
   function drawTimes() {
@@ -117,7 +118,8 @@ function stateOf({ report }, now) {
  * @param {string} state
  * @returns {Node[]}
  */
-function noteNodes({ report, is_over: isOver }, state) {
+function noteNodes(details, state) {
+  const { damage, report, is_over: isOver } = details;
   const nodes = [];
   const note = (/** @type {string} */ tone, /** @type {import("./dom.js").IconName} */ sign,
     /** @type {import("./dom.js").Child[]} */ ...text) =>
@@ -131,6 +133,7 @@ function noteNodes({ report, is_over: isOver }, state) {
     const text = typeof error === "string" ? error : `${error.error}: ${error.message}`;
     nodes.push(note("failed", "warning", text));
   }
+  if (damage) nodes.push(note("waiting", "warning", damage));
   if (report.note) nodes.push(note("waiting", "warning", report.note));
   return nodes;
 }

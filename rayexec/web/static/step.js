@@ -109,9 +109,16 @@ function headOf(step, run) {
     h("p", { class: "muted" }, "Op ", h("code", null, step.op), " of ",
       link(path("jobs", report.job), report.job), ", run ", runLink(id), " ",
       chip(report.status),
-      step.cached_from ? h("span", null, " · output cached by run ", runLink(step.cached_from))
-        : null),
+      cachedFrom(step)),
   ];
+}
+
+/** @param {StepDetails} step */
+function cachedFrom({ cached_from: from }) {
+  if (!from) return null;
+  const { run_id: id, step_key: key } = from;
+  return h("span", null, " · its output is from ",
+    key ? link(path("runs", id, "steps", key), key) : "a step", " of run ", runLink(id));
 }
 
 /**
@@ -205,27 +212,34 @@ function nameOf(holder) {
  * @param {string} id
  */
 function linkPanel(step, id) {
-  const keys = (/** @type {string[]} */ list) => {
+  const keys = (/** @type {string[]} */ list, /** @type {number} */ all) => {
     const shown = list.slice(0, MOST_LINKS).flatMap((key, index) =>
       [index ? ", " : "", link(path("runs", id, "steps", key), key)]);
-    const more = list.length - MOST_LINKS;
+    const more = Math.max(all, list.length) - Math.min(list.length, MOST_LINKS);
     return more > 0 ? [...shown, ` and ${count(more)} more`] : shown;
   };
-  const inputs = step.inputs ?? [];
-  const outputs = step.outputs ?? [];
+  const { after, before } = step;
+  // The log tells which step an input came from only where that is certain.
   const side = (/** @type {string} */ name, /** @type {string} */ none,
-    /** @type {[string, string[], string][]} */ rows) => h("div", null, h("h3", null, name),
-    rows.length ? h("dl", { class: "facts" }, rows.flatMap(([label, list, word]) =>
-      [h("dt", { class: "mono" }, label),
-        h("dd", null, list.length ? [word, ...keys(list)] : "nothing")]))
-      : h("p", { class: "muted" }, none));
+    /** @type {[string, string[]][]} */ ports, /** @type {string[]} */ all,
+    /** @type {number} */ many) => {
+    const rows = ports.filter(([, list]) => list.length);
+    const isWhole = rows.length === ports.length && rows.length > 0;
+    return h("div", null, h("h3", null, name),
+      !all.length && !rows.length && h("p", { class: "muted" }, none),
+      h("dl", { class: "facts" },
+        ports.map(([label, list]) => [h("dt", { class: "mono" }, label),
+          h("dd", null, list.length ? keys(list, ports.length === 1 ? many : 0)
+            : all.length ? "one of the steps below" : "no step")]).flat(),
+        !isWhole && all.length > 0 && [h("dt", null, "steps"), h("dd", null, keys(all, many))]));
+  };
   return panel("Inputs and outputs", {}, h("div", { class: "step-links" },
-    side("Inputs", "It takes no outputs of other steps.", inputs.length
-      ? inputs.map((each) => [each.name, each.from, "from "])
-      : step.after.length ? [["after", step.after, ""]] : []),
-    side("Outputs", "No step takes its outputs.", outputs.length
-      ? outputs.map((each) => [each.name, each.to, "to "])
-      : step.before.length ? [["before", step.before, ""]] : [])));
+    side("Comes after", "It takes no outputs of other steps.",
+      (step.inputs ?? []).map((each) => [each.name, each.from]), after,
+      step.after_count ?? after.length),
+    side("Goes to", "No step takes its outputs.",
+      (step.outputs ?? []).map((each) => [each.name, each.to]), before,
+      step.before_count ?? before.length)));
 }
 
 /**
@@ -251,7 +265,20 @@ function outputPanels(step) {
  * @returns {Node[]}
  */
 function metadataPanel({ metadata }) {
-  if (!metadata || (typeof metadata === "object" && !Object.keys(metadata).length)) return [];
-  return [panel("Metadata", {},
-    h("pre", { class: "code", tabindex: "0" }, JSON.stringify(metadata, null, 2)))];
+  const entries = Object.entries(metadata ?? {});
+  if (!entries.length) return [];
+  return [panel("Metadata", {}, h("dl", { class: "facts" }, entries.flatMap(([name, entry]) =>
+    [h("dt", null, name), h("dd", null, valueOf(entry))])))];
+}
+
+/**
+ * Return a piece of metadata: links of the web link, and tables and objects are code.
+ * @param {any} entry
+ */
+function valueOf(entry) {
+  const value = entry && typeof entry === "object" && "value" in entry ? entry.value : entry;
+  if (value !== null && typeof value === "object") {
+    return h("pre", { class: "code", tabindex: "0" }, JSON.stringify(value, null, 2));
+  }
+  return h("span", { class: "metadata" }, textNodes(String(value)));
 }

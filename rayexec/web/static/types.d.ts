@@ -225,6 +225,7 @@ export interface FailureGroup {
 }
 
 export interface CriticalStep {
+  row: number;
   key: string;
   seconds: number;
   waited: number;
@@ -244,6 +245,10 @@ export interface RunDetails {
   /** The document of `rayexec run show --json`. */
   report: Row & Record<string, any>;
   is_over: boolean;
+  /** False for a run that is in no run store within reach. */
+  is_recorded: boolean;
+  /** What is wrong with its log. */
+  damage: string | null;
   config_yaml: string;
   op_selection: string[] | null;
   limits: { limit: string; most: number; held_by: string; how: string }[];
@@ -253,7 +258,7 @@ export interface RunDetails {
   children: Row[];
   parent: Row | null;
   materializations: Record<string, unknown>[];
-  retention: unknown;
+  retention: { in_use_by: string[] };
   actions: Actions;
   first_failed_rows: number[];
 }
@@ -309,8 +314,10 @@ export interface StepDetails {
   outputs: { name: string; to: string[]; [fact: string]: any }[];
   after: string[];
   before: string[];
-  metadata: unknown;
-  cached_from: string | null;
+  after_count: number;
+  before_count: number;
+  metadata: Record<string, { kind: string; value: unknown }>;
+  cached_from: { run_id: string; step_key: string | null } | null;
   stdout: Captured;
   stderr: Captured;
   logs: LogLine[];
