@@ -313,17 +313,18 @@ class HostedCode:
         if host is not self._current:
             return
         self._current = None
+        self._retire(host)
+        if self._is_closed:
+            return
         self._failures_in_row += 1
-        if not self._is_closed:
-            code = host.ended.result()
-            self.error = CodeError(
-                f"the code ended its process with exit code {code}; it starts again with the next "
-                "request.",
-                host.trace(),
-            )
-            self.state = CodeState.FAILED
-            self._tell()
-            self._retire(host)
+        code = host.ended.result()
+        self.error = CodeError(
+            f"the code ended its process with exit code {code}; it starts again with the next "
+            "request.",
+            host.trace(),
+        )
+        self.state = CodeState.FAILED
+        self._tell()
 
     def _drop(self, host: HostProcess) -> None:
         """End the process with the jobs; another one is about to start."""
