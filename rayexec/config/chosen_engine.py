@@ -17,38 +17,25 @@ __all__ = ["with_engine"]
 _IN_WORDS = {IN_PROCESS: "in its driver's process", RAY: "on Ray"}
 
 
-def with_engine(
-    job: JobDefinition, run_config: Mapping[str, Any], engine: str, address: str | None = None
-) -> dict[str, Any]:
+def with_engine(job: JobDefinition, run_config: Mapping[str, Any], engine: str) -> dict[str, Any]:
     """Return run config for a run of the job in the driver's process, or on Ray.
 
-    The settings of the section ``execution`` stay as far as both executors have them. ``address``
-    is that of a Ray cluster. Raises ConfigError if the job has an executor of its own that can't.
+    The settings of the section ``execution`` stay as far as both executors have them. Raises
+    ConfigError if the job has an executor of its own that can't.
     """
     document = dict(run_config)
     section = merged_run_config(job, run_config).get("execution")
     settings, problems = resolve_execution(job.executor_def, section)
     if problems:
         return document  # whoever checks the config says so
-    executor = job.executor_def.name
-    is_chosen = executor == "default"
-    fits = traits_of(settings.engine).uses_ray if engine == RAY else settings.engine == engine
-    current = executor
-    given: Mapping[str, Any] = (section or {}).get("config") or {}
-    if is_chosen and given:
-        ((current, inner),) = given.items()
-        given = inner or {}
-    if fits and (address is None or (current == RAY and given.get("address") == address)):
+    if traits_of(settings.engine).uses_ray if engine == RAY else settings.engine == engine:
         return document
-    if not is_chosen and (not fits or executor != RAY):
-        other = f"on the cluster at {address}" if address else _IN_WORDS[engine]
-        problem = Problem(
-            ("execution",), f"the job has the executor {executor}: it can't run {other}"
-        )
+    executor = job.executor_def.name
+    if executor != "default":
+        message = f"the job has the executor {executor}, so it can't run {_IN_WORDS[engine]}"
+        problem = Problem(("execution",), message)
         raise ConfigError([problem], subject=f"run config of job {job.name!r}")
     names = {key.name for key in executor_keys() if engine in key.executors}
-    values = {name: value for name, value in given.items() if name in names}
-    if address is not None:
-        values["address"] = address
-    config = {engine: values} if is_chosen else values
-    return {**document, "execution": {"config": config}}
+    given = next(iter(section["config"].values())) or {} if section else {}
+    shared = {name: value for name, value in given.items() if name in names}
+    return {**document, "execution": {"config": {engine: shared}}}

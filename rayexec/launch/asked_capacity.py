@@ -16,7 +16,7 @@ from rayexec.errors import EngineError
 
 __all__ = ["AskedCapacity"]
 
-PATIENCE_S = 20.0
+PATIENCE_S, WAIT_S = 20.0, 4.0
 LIFETIME_S = 15.0
 _PROGRAM = """\
 import sys
@@ -33,11 +33,24 @@ class AskedCapacity:
         self._asked: dict[str, tuple[float, asyncio.Task[dict[str, Any]]]] = {}
 
     async def of(self, address: str) -> dict[str, Any]:
-        """Return the fields of the Capacity of the cluster at ``address``; raises EngineError."""
+        """Return the fields of the Capacity of the cluster at ``address``.
+
+        Raises EngineError if it can't be asked, or gives no answer so soon; a later call may.
+        """
         now = time.monotonic()
         if address not in self._asked or now - self._asked[address][0] > LIFETIME_S:
             self._asked[address] = now, asyncio.create_task(_ask(address))
-        return await asyncio.shield(self._asked[address][1])
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._asked[address][1]), WAIT_S)
+        except asyncio.TimeoutError:
+            raise EngineError(f"{address} has not answered yet.") from None
+
+    async def close(self) -> None:
+        """End the questions under way."""
+        tasks = [task for _, task in self._asked.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _ask(address: str) -> dict[str, Any]:
@@ -54,8 +67,13 @@ async def _ask(address: str) -> dict[str, Any]:
     try:
         printed, _ = await asyncio.wait_for(process.communicate(), PATIENCE_S)
         document: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
     except asyncio.TimeoutError:
         process.kill()
+        await process.wait()
         raise EngineError(f"{address} gave no answer within {PATIENCE_S:g} s.") from None
     except (ValueError, IndexError):
         raise EngineError(f"{address} cannot be asked for its capacity.") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +10,7 @@ import yaml
 
 from rayexec.config.chosen_engine import with_engine
 from rayexec.config.document import merged_run_config
+from rayexec.config.engine_traits import traits_of
 from rayexec.config.execution import override_execution, resolve_execution
 from rayexec.config.run_config import ResolvedConfig
 from rayexec.config.yaml_files import config_from_yaml_strings
@@ -20,37 +20,11 @@ from rayexec.errors import ConfigError, LoadError, Problem, RayexecError, Select
 from rayexec.events import user_traceback
 from rayexec.execute import prepare
 from rayexec.jobs import Job
+from rayexec.launch.run_text import IN_PROCESS, ON_RAY, RunText
 from rayexec.plan import Plan, compile_job
 from rayexec.run.spec import RunSpec
 
-__all__ = ["IN_PROCESS", "ON_RAY", "CheckedRun", "RunText", "check_run"]
-
-#: Values of ``RunText.where``; any other one is the address of a cluster.
-IN_PROCESS, ON_RAY = "in_process", "ray"
-
-
-@dataclass(frozen=True, slots=True)
-class RunText:
-    """A run as somebody writes it."""
-
-    yaml: str = ""
-    selection: Sequence[str] = ()
-    tags: Mapping[str, Any] = field(default_factory=dict)
-    #: Engine of the run; None leaves it to the run config.
-    where: str | None = None
-    max_concurrent: int | None = None
-
-    @property
-    def address(self) -> str | None:
-        """The address of a Ray that the driver attaches to."""
-        is_named = self.where not in (None, IN_PROCESS, ON_RAY)
-        return self.where if is_named and not self.dashboard else None
-
-    @property
-    def dashboard(self) -> str | None:
-        """The address of a cluster's dashboard, which starts the driver there."""
-        is_dashboard = self.where is not None and self.where.startswith(("http://", "https://"))
-        return self.where if is_dashboard else None
+__all__ = ["CheckedRun", "check_run"]
 
 
 @dataclass(slots=True)
@@ -70,6 +44,16 @@ class CheckedRun:
     def is_valid(self) -> bool:
         """Whether the run can begin."""
         return not self.problems and self.spec is not None
+
+    @property
+    def is_on_ray(self) -> bool:
+        """Whether the run is on Ray, and its config names no cluster."""
+        settings = None if self.spec is None else self.spec.config.execution
+        return (
+            settings is not None
+            and settings.address is None
+            and traits_of(settings.engine).uses_ray
+        )
 
     def yaml_of_config(self) -> str:
         """Return a text with exactly the run config: the given one, if it has that."""
@@ -105,9 +89,8 @@ def _read_config(job: Job, checked: CheckedRun) -> None:
     text = checked.text
     try:
         checked.config = config_from_yaml_strings([text.yaml])
-        if text.where is not None:
-            engine = IN_PROCESS if text.where == IN_PROCESS else ON_RAY
-            checked.config = with_engine(job, checked.config, engine, text.address)
+        if text.where in (IN_PROCESS, ON_RAY):
+            checked.config = with_engine(job, checked.config, text.where)
     except ConfigError as error:
         checked.problems += error.problems
     except LoadError as error:

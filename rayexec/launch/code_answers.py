@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rayexec.errors import LoadError
 from rayexec.jobs import Job
 from rayexec.launch.job_file import JobSource
+from rayexec.launch.run_text import RunText
 from rayexec.names import nearest
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class CodeAnswers:
 
     def check(self, job: str, **text: Any) -> dict[str, Any]:
         """Return the mistakes of a run that is written as the fields of ``RunText``."""
-        from rayexec.launch.checked_run import RunText, check_run
+        from rayexec.launch.checked_run import check_run
 
         chosen = self._find(job)[1]
         return self._check_document(chosen, check_run(chosen, RunText(**text)))
@@ -105,7 +106,7 @@ class CodeAnswers:
 
         ``capacity`` has the fields of the Capacity of a cluster; None is this machine.
         """
-        from rayexec.launch.checked_run import RunText, check_run
+        from rayexec.launch.checked_run import check_run
         from rayexec.views.plan_preview import capacity_for, preview
 
         chosen = self._find(job)[1]
@@ -126,7 +127,7 @@ class CodeAnswers:
         **text: Any,
     ) -> dict[str, Any]:
         """Return the command and the Python that run the same; see ``launch.equivalents``."""
-        from rayexec.launch.checked_run import RunText, check_run
+        from rayexec.launch.checked_run import check_run
         from rayexec.launch.equivalents import RunToCopy, command_for, python_for
 
         chosen = self._find(job)[1]
@@ -139,6 +140,7 @@ class CodeAnswers:
             selection=written.selection,
             tags=written.tags,
             max_concurrent=written.max_concurrent,
+            attach=written.address,
             dashboard=written.dashboard,
             store=store,
             resume_from=resume_from,
@@ -158,7 +160,7 @@ class CodeAnswers:
         """Return a run in the form that a launch takes, beside its mistakes."""
         import yaml
 
-        from rayexec.launch.checked_run import RunText, check_run
+        from rayexec.launch.checked_run import check_run
 
         chosen = self._find(job)[1]
         source = self._source_of(job)
@@ -168,6 +170,7 @@ class CodeAnswers:
             "job": source.job,
             "attribute": source.attribute,
             "config": config,
+            "is_on_ray": run.is_on_ray,
             "is_valid": run.is_valid,
             "check": self._check_document(chosen, run),
         }

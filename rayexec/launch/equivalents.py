@@ -31,6 +31,8 @@ class RunToCopy:
     selection: Sequence[str] = ()
     tags: Mapping[str, Any] = field(default_factory=dict)
     max_concurrent: int | None = None
+    #: The address of a Ray that a driver on this machine attaches to.
+    attach: str | None = None
     #: The address of a cluster's dashboard, which starts the driver there.
     dashboard: str | None = None
     store: str | None = None
@@ -60,6 +62,8 @@ def command_for(run: RunToCopy) -> str:
         arguments += ["--tags", json.dumps(dict(run.tags), ensure_ascii=False)]
     if run.max_concurrent is not None:
         arguments += ["--max-concurrent", str(run.max_concurrent)]
+    if run.attach is not None:
+        arguments.append(f"--address={run.attach}")
     command = shlex.join(arguments)
     if run.store is not None and run.resume_from is None:
         command = f"RAYEXEC_HOME={shlex.quote(run.store)} {command}"
@@ -135,9 +139,11 @@ def _python_arguments(run: RunToCopy) -> list[str]:
     if run.resume_from is None:
         values["file"] = None if source.file is None else str(source.file.absolute())
         values |= {"module": source.module, "attribute": source.attribute, "job": source.job}
-        values["address"] = run.dashboard
+        values |= {"address": run.dashboard, "attach": run.attach}
         values["op_selection"] = list(run.selection) or None
         values["tags"] = dict(run.tags) or None
+    else:
+        values["address"] = run.attach
     values["run_config"] = dict(run.config) or None
     values["store"] = run.store
     values["max_concurrent"] = run.max_concurrent

@@ -150,7 +150,7 @@ class HostProcess:
         self._waiting[request_id] = answer
         try:
             if self.ended.done():
-                raise self._end_error()
+                raise self.end_error()
             assert self._requests is not None
             self._requests.write(line)
             return await asyncio.wait_for(answer, patience_s)
@@ -182,7 +182,7 @@ class HostProcess:
             code = await self._exit_code()
             if not self.ended.done():
                 self.ended.set_result(code)
-            self._fail_all(self._end_error())
+            self._fail_all(self.end_error())
 
     def _receive(self, message: dict[str, Any]) -> None:
         if message["kind"] in ("loaded", "failed"):
@@ -216,7 +216,8 @@ class HostProcess:
         self._process.kill()
         return await loop.run_in_executor(None, self._process.wait)
 
-    def _end_error(self) -> CodeEndedError:
+    def end_error(self) -> CodeEndedError:
+        """Return the reason why the process is over."""
         code = self.ended.result()
         trace = self.trace()
         if code > SIGNAL_BASE:

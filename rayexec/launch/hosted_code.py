@@ -317,12 +317,8 @@ class HostedCode:
         if self._is_closed:
             return
         self._failures_in_row += 1
-        code = host.ended.result()
-        self.error = CodeError(
-            f"the code ended its process with exit code {code}; it starts again with the next "
-            "request.",
-            host.trace(),
-        )
+        error = host.end_error()
+        self.error = CodeError(f"{error} It starts again with the next request.", error.trace)
         self.state = CodeState.FAILED
         self._tell()
 

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
+from rayexec.errors import EngineError
 from rayexec.launch.asked_capacity import AskedCapacity
 from rayexec.launch.hosted_code import (
     AskError,
@@ -19,6 +20,7 @@ from rayexec.launch.hosted_code import (
     SupersededError,
 )
 from rayexec.launch.launching import launch_job
+from rayexec.launch.run_text import ON_RAY, RunText
 from rayexec.selection.clauses import split_clauses
 from rayexec.views.run_report import run_row
 from rayexec.web.endpoints import ApiError, Call, get, post
@@ -174,9 +176,17 @@ class JobEndpoints:
 
     async def plan(self, call: Call[RunBody]) -> dict[str, Any]:
         """Return the preview of a run."""
-        text = _text(call.given)
-        capacity = await self._capacity_for(text["where"])
-        return await self._ask(call, "plan", capacity=capacity, **text)
+        text, cluster = _text(call.given), self._session.cluster
+        if text["where"] == ON_RAY and cluster is not None and not cluster.is_own:
+            text["where"] = cluster.address or ON_RAY
+        capacity, notes = None, []
+        if (address := RunText(where=text["where"]).address) is not None:
+            try:
+                capacity = await self._capacity.of(address)
+            except EngineError as error:
+                notes.append(str(error))
+        plan = await self._ask(call, "plan", capacity=capacity, **text)
+        return {**plan, "notes": [*notes, *plan.get("notes", ())]}
 
     async def copy(self, call: Call[CopyBody]) -> dict[str, Any]:
         """Return what runs the same."""
@@ -206,9 +216,13 @@ class JobEndpoints:
         return {"run_id": run_id}
 
     def _launch(self, given: RunBody, text: Mapping[str, Any]) -> str:
-        source = self._session.options.source
+        source, cluster = self._session.options.source, self._session.cluster
         assert source is not None
-        dashboard = given.where if (given.where or "").startswith(("http:", "https:")) else None
+        wanted = RunText(where=given.where or None)
+        attach, spares = wanted.address, None
+        if cluster is not None and wanted.where in (None, ON_RAY) and text["is_on_ray"]:
+            cluster.begin()
+            attach, spares = cluster.wait(), cluster.spares
         run = launch_job(
             source.file,
             yaml.safe_load(text["config"]) or None,
@@ -218,16 +232,12 @@ class JobEndpoints:
             op_selection=_clauses(given.selection),
             tags=given.tags or None,
             store=self._session.options.store,
-            address=dashboard,
+            address=wanted.dashboard,
+            attach=attach,
+            spares=spares,
             max_concurrent=given.max_concurrent,
         )
         return run.run_id
-
-    async def _capacity_for(self, where: str | None) -> dict[str, Any] | None:
-        """Return the capacity of a named cluster; None where it can't be asked."""
-        if where in (None, "in_process", "ray") or where.startswith(("http:", "https:")):
-            return None
-        return await self._capacity.of(where)
 
     async def _ask(self, call: Call[Any], kind: str, **given: Any) -> dict[str, Any]:
         """Return an answer of the code, or raise ApiError."""
