@@ -125,14 +125,17 @@ def resume_here(
     *,
     attach: str | None = None,
     spares: Spares | None = None,
+    origin: Mapping[str, str] | None = None,
 ) -> LaunchedRun:
     """Resume a run in a process of its own on this machine, and return at once.
 
-    The record of the former run names the job, unless the request has a file or module.
-    ``attach`` and ``spares`` are as for ``launch_job``.
+    The record of the former run names the job, unless the request has a file or module; ``origin``
+    is that of the record. ``attach`` and ``spares`` are as for ``launch_job``.
     """
     progress = say or (lambda _: None)
-    return _launch_here(request, progress, attach, spares, former_run_id=former_run_id)
+    return _launch_here(
+        request, progress, attach, spares, former_run_id=former_run_id, origin=origin
+    )
 
 
 def _launch_here(
@@ -142,6 +145,7 @@ def _launch_here(
     spares: Spares | None,
     *,
     former_run_id: str | None = None,
+    origin: Mapping[str, str] | None = None,
 ) -> LaunchedRun:
     """Start a driver on this machine."""
     if former_run_id is None:
@@ -166,7 +170,7 @@ def _launch_here(
     note = LaunchNote(
         run_id,
         time.time(),
-        origin_of(request.source),
+        origin_of(request.source) or origin or {},
         store,
         driver=ProcessIdentity.of(process.pid),
         log=str(log_path(run_id)),

@@ -27,7 +27,7 @@ from rayexec.launch.notes import (
 from rayexec.private_directory import open_private
 from rayexec.store import RunRecord
 
-__all__ = ["DetachedProcess", "LocalDriver", "Spares", "start_process"]
+__all__ = ["DetachedProcess", "LocalDriver", "Spares", "program_arguments", "start_process"]
 
 LOG_INTERVAL_S = 0.2
 EXIT_INTERVAL_S = 0.2
@@ -123,6 +123,14 @@ class Spares(Protocol):
         """Return a process that carries out a command line from now on; None for none."""
 
 
+def program_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return the command line of Python that runs ``rayexec`` with ``arguments``.
+
+    The working directory is no place of modules there.
+    """
+    return [sys.executable, "-c", _PROGRAM, *arguments]
+
+
 def start_process(
     run_id: str,
     arguments: Sequence[str],
@@ -147,7 +155,7 @@ def start_process(
             before = signal.signal(signal.SIGHUP, signal.SIG_IGN) if _in_main_thread() else None
             try:
                 process = DetachedProcess(
-                    [sys.executable, "-c", _PROGRAM, *arguments[2:]],
+                    program_arguments(arguments[2:]),
                     env={**environment, "PYTHONUNBUFFERED": "1"},
                     stdin=subprocess.DEVNULL,
                     stdout=output,

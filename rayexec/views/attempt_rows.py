@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
 
 from rayexec.events import DRIVER_BATCH, FAILURE, RETRY, SUCCESS, UNKNOWN_BYTES, Attempt, BatchFacts
 from rayexec.store import RunRecord
 from rayexec.store.reading import StoredLog
 
-__all__ = ["AttemptRow", "attempt_rows"]
+__all__ = ["AttemptRow", "NamedSteps", "attempt_row", "attempt_rows"]
 
 _OUTCOMES = {SUCCESS: "success", FAILURE: "failure", RETRY: "retry"}
 _NO_FACTS = BatchFacts(DRIVER_BATCH)
@@ -48,7 +48,26 @@ def attempt_rows(record: RunRecord, log: StoredLog) -> Iterator[AttemptRow]:
         yield attempt_row(record, log, attempt)
 
 
-def attempt_row(record: RunRecord, log: StoredLog, attempt: Attempt) -> AttemptRow:
+class _Keys(Protocol):
+    def __getitem__(self, step: int, /) -> str: ...
+
+
+class NamedSteps(Protocol):
+    """The part of a log that a row of an attempt needs."""
+
+    @property
+    def keys(self) -> _Keys:
+        """The keys of steps, by index."""
+
+    def op_of(self, step: int) -> str:
+        """Return the name of a step's op."""
+
+    @property
+    def batches(self) -> Mapping[int, BatchFacts]:
+        """Facts of the batches, by id."""
+
+
+def attempt_row(record: RunRecord, log: NamedSteps, attempt: Attempt) -> AttemptRow:
     """Return the row of one attempt."""
     error = attempt.failure.root if attempt.failure is not None else None
     facts = log.batches.get(attempt.batch, _NO_FACTS)

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from rayexec.errors import StoreError
 from rayexec.events import RunStatus, StepEnd
 from rayexec.store import RunRecord
-from rayexec.store.reading import StoredLog
 
-__all__ = ["check_log"]
+__all__ = ["ReadLog", "check_log"]
+
+
+class ReadLog(Protocol):
+    """A log as far as somebody has read it."""
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of the frames so far."""
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes behind them."""
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether these are more than the beginning of a frame."""
+
+    def ended_steps(self) -> int:
+        """Return the number of steps with an attempt, or with outputs of the previous run."""
 
 
 # Ends of steps that leave a row in the log.
 _ENDS_IN_LOG = (StepEnd.SUCCEEDED, StepEnd.FAILED, StepEnd.REUSED)
 
 
-def check_log(record: RunRecord, log: StoredLog) -> None:
+def check_log(record: RunRecord, log: ReadLog) -> None:
     """Raise StoreError for a log with bytes that cannot be read, or that lacks steps of the record.
 
     ``record`` is current. The beginning of a frame at the end is no damage if the driver died,

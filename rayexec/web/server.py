@@ -20,7 +20,7 @@ __all__ = ["Server", "listening_socket", "make_app", "new_session"]
 
 #: Modules of endpoints. Besides ``routes(session)`` each may have ``start(session)`` and
 #: ``stop(session)``, coroutine functions for what lasts as long as the server.
-API_MODULES = ("facts", "runs", "jobs", "cluster", "cache")
+API_MODULES = ("facts", "runs", "run_parts", "jobs", "cluster", "cache")
 FIRST_PORT = 3000
 _PORTS_TRIED = 50
 TOKEN_BYTES = 32

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from aiohttp import web
 
 from rayexec.store import RunStore, default_store, store_at
+from rayexec.web.all_runs import RunList
+from rayexec.web.open_runs import OpenRuns
 
 if TYPE_CHECKING:
     from rayexec.launch.job_file import JobSource
@@ -66,6 +68,20 @@ class Session:
         """The store of the runs that pages show."""
         location = self.options.store
         return default_store() if location is None else store_at(location)
+
+    @functools.cached_property
+    def runs(self) -> RunList:
+        """The list of runs, which all tabs share."""
+        return RunList(self.store, is_default=self.options.store is None)
+
+    @functools.cached_property
+    def open_runs(self) -> OpenRuns:
+        """The read models of runs that somebody looks at."""
+        return OpenRuns(self.options.store)
+
+    def attach_address(self) -> str | None:
+        """Return the address of the Ray for a driver on this machine, None for its own choice."""
+        return self.options.address
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking work (files, Arrow) in one of a few threads, and return its result."""

@@ -149,6 +149,7 @@ SAME_MEANING: dict[str, str] = {
     "loggers": "loggers of jobs and steps",
     "registry": "factories by name",
     "run": "one execution of a job",
+    "run_parts": "parts of a recorded run",
     "runs": "recorded runs",
     "values": "outputs of steps, as values or references",
 }

@@ -2,30 +2,180 @@
 
 from __future__ import annotations
 
+import json
+import struct
+import subprocess
+import sys
 from typing import Any
+from urllib.parse import quote
 
+import pytest
 from served_pages import ServedInThread
 
-from rayexec import job, op
+from rayexec import DynamicOut, DynamicOutput, Out, RetryPolicy, job, op
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 
 
-@op
-def one() -> int:
-    return 1
+@op(out=DynamicOut(int))
+def numbers() -> Any:
+    for number in range(4):
+        yield DynamicOutput(number, str(number))
+
+
+@op(retry_policy=RetryPolicy(max_retries=1))
+def half(context: Any, number: int) -> float:
+    print(f"halving {number}")
+    context.log.info(f"number {number}")
+    context.add_output_metadata({"number": number})
+    if number == 2:
+        raise ValueError("two is <b>not</b> halved")
+    return number / 2
+
+
+@op(out={"low": Out(float), "high": Out(float)})
+def ends(values: list[float]) -> Any:
+    return min(values), max(values)
 
 
 @job
-def small() -> None:
-    one()
+def halves() -> None:
+    ends(numbers().map(half).collect())
 
 
-def test_a_run_is_in_the_list_and_has_a_report(web_client: ServedInThread) -> None:
-    run_id = small.execute(IN_PROCESS).run_id
-    (row,) = [each for each in web_client.get("api/runs")["runs"] if each["run_id"] == run_id]
-    assert row["job"] == "small"
-    assert row["status"] == "SUCCESS"
-    shown = web_client.get(f"api/runs/{run_id}")
+@op(config_schema={"n": int})
+def configured(context: Any) -> int:
+    return int(context.op_config["n"])
+
+
+@job
+def with_config() -> None:
+    configured()
+
+
+@pytest.fixture(scope="module")
+def failed_run(web_client: ServedInThread) -> str:
+    return halves.execute(IN_PROCESS, raise_on_error=False, tags={"team": "blue"}).run_id
+
+
+def printed(*arguments: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "rayexec", *arguments, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_the_list_and_the_report_are_those_of_the_command_line(
+    web_client: ServedInThread, failed_run: str
+) -> None:
+    rows = web_client.get("api/runs", limit=500)["runs"]
+    extra = ("is_over", "is_live", "origin", "driver", "op_selection")
+    assert [
+        {key: value for key, value in row.items() if key not in extra} for row in rows
+    ] == printed("run", "list")
+    shown = web_client.get(f"api/runs/{failed_run}")
+    assert shown["report"] == printed("run", "show", failed_run)
     assert shown["is_over"]
-    assert shown["report"]["ops"]["one"]["attempts"] == 1
+    assert shown["damage"] is None
+
+
+def test_runs_are_chosen_by_job_status_tag_and_text(
+    web_client: ServedInThread, failed_run: str
+) -> None:
+    other = with_config.execute({**IN_PROCESS, "ops": {"configured": {"config": {"n": 1}}}}).run_id
+
+    def ids(**query: Any) -> list[str]:
+        return [row["run_id"] for row in web_client.get("api/runs", **query)["runs"]]
+
+    assert ids(job="halves") == [failed_run]
+    assert ids(job="with_config") == [other]
+    assert failed_run in ids(status="failure,CANCELED")
+    assert other not in ids(status="FAILURE")
+    assert ids(tag="team=blue") == [failed_run] == ids(tag="team")
+    assert ids(tag="team=red") == []
+    assert ids(text=failed_run[:13].upper()) == [failed_run]
+    first = web_client.get("api/runs", limit=1)
+    second = web_client.get("api/runs", limit=1, before=first["next"])
+    assert first["runs"][0]["run_id"] == other
+    assert second["runs"][0]["run_id"] == failed_run
+    assert first["total"] == second["total"] >= 2
+    everything = web_client.get("api/runs")
+    assert everything["statuses"]["FAILURE"] >= 1
+    assert {"halves", "with_config"} <= set(everything["jobs"])
+    compared = web_client.get("api/runs/compare", a=failed_run, b=other)
+    assert "+ops:" in compared["config"].splitlines()
+    assert {"op": "configured", "a": None, "b": compared["ops"][-1]["b"]} == compared["ops"][-1]
+
+
+def test_rows_of_attempts_are_columns_of_numbers(
+    web_client: ServedInThread, failed_run: str
+) -> None:
+    answer = web_client.request("GET", f"api/runs/{failed_run}/rows")
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    (length,) = struct.unpack_from("<I", answer.body)
+    head = json.loads(answer.body[4 : 4 + length])
+    assert head["topic"] == f"run/{failed_run}"
+    assert head["n"] == 6  # the producer, three halves, and two tries of the fourth
+    assert (4 + length) % 8 == 0
+    rest = web_client.request("GET", f"api/runs/{failed_run}/rows", **{"from": head["to"]})
+    (length,) = struct.unpack_from("<I", rest.body)
+    assert json.loads(rest.body[4 : 4 + length])["n"] == 0
+
+
+def test_steps_keys_ops_and_graph_are_read_from_the_log(
+    web_client: ServedInThread, failed_run: str
+) -> None:
+    page = web_client.get(f"api/runs/{failed_run}/steps", sort="attempts", desc="true")
+    assert page["by_state"] == {"succeeded": 4, "failed": 1, "not run": 1}
+    assert page["rows"][0]["key"] == "half[2]"
+    failed = web_client.get(f"api/runs/{failed_run}/steps", state="failed")
+    assert [row["key"] for row in failed["rows"]] == ["half[2]"]
+    keys = web_client.get(f"api/runs/{failed_run}/keys", steps="0,1,99")["keys"]
+    assert keys["0"] == "numbers"
+    assert "99" not in keys
+    assert web_client.get(f"api/runs/{failed_run}/keys", **{"from": 0, "count": 1})["keys"] == {
+        "0": "numbers"
+    }
+    ops = {op["path"]: op for op in web_client.get(f"api/runs/{failed_run}/ops")["ops"]}
+    assert ops["half"]["counts"] == {"succeeded": 3, "failed": 1}
+    assert ops["half"]["attempts"] == 5
+    graph = web_client.get(f"api/runs/{failed_run}/graph")
+    assert [node["id"] for node in graph["nodes"]] == ["numbers", "half", "ends"]
+    assert graph["total_ops"] == 3
+    shown = web_client.get(f"api/runs/{failed_run}")
+    (group,) = shown["failures"]
+    assert group["steps"] == ["half[2]"]
+    assert group["message"] == "two is <b>not</b> halved"
+    assert shown["critical_path"]["steps"][0]["key"] == "numbers"
+    assert len(shown["first_failed_rows"]) == 1
+
+
+def test_a_step_has_its_attempts_neighbours_prints_and_failure(
+    web_client: ServedInThread, failed_run: str
+) -> None:
+    step = web_client.get(f"api/runs/{failed_run}/steps/{quote('half[2]')}")
+    assert step["state"] == "failed"
+    assert [attempt["outcome"] for attempt in step["attempts"]] == ["retry", "failure"]
+    assert step["attempts"][1]["failure"]["error"] == "ValueError"
+    assert "not</b> halved" in step["attempts"][1]["failure"]["stack"]
+    assert step["after"] == ["numbers"]
+    assert step["inputs"] == [{"name": "number", "from": ["numbers"]}]
+    assert step["logs"][0]["message"] == "number 2"
+    good = web_client.get(f"api/runs/{failed_run}/steps/{quote('half[1]')}")
+    assert good["outputs"][0]["metadata"] == {"number": {"kind": "int", "value": 1}}
+    missing = web_client.request("GET", f"api/runs/{failed_run}/steps/nothing")
+    assert missing.status == 404
+    assert "no step 'nothing'" in missing.json["error"]
+
+
+def test_a_run_that_is_not_there_has_an_answer_with_near_ids(
+    web_client: ServedInThread, failed_run: str
+) -> None:
+    answer = web_client.request("GET", f"api/runs/{failed_run[:-1]}x")
+    assert answer.status == 404
+    assert failed_run in answer.json["error"]
+    for hostile in ("..", ".hidden", "%2e%2e", "a%2fb", "x" * 200, "%00"):
+        assert web_client.request("GET", f"api/runs/{hostile}").status in (400, 404)

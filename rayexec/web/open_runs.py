@@ -1,0 +1,168 @@
+"""Runs that somebody looks at: one read model each, shared by all tabs, dropped after a while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from rayexec.errors import RunNotFoundError
+from rayexec.launch.launched_run import locate_recorded
+from rayexec.launch.monitor import RunMonitor
+from rayexec.launch.notes import RecordedRun
+from rayexec.store import RunRecord, is_over
+from rayexec.views.run_columns import MOST_ROWS, RunColumns
+from rayexec.views.run_report import RunReport
+
+__all__ = ["OpenRun", "OpenRuns", "reads_run"]
+
+#: A read model goes so long after the last look at it.
+IDLE_S = 60.0
+MOST_OPEN = 6
+_MOST_ENCODED = 4
+
+T = TypeVar("T")
+
+
+class OpenRun:
+    """The read model of one run; every method blocks and may be called from any thread."""
+
+    def __init__(self, run: RecordedRun) -> None:
+        self.run = run
+        self.last_look = time.monotonic()
+        self._monitor = RunMonitor(run.reader)
+        self._lock = threading.Lock()
+        self._columns: RunColumns | None = None
+        self._record: RunRecord | None = None
+        #: Bytes of the last messages of rows, by first row and version: tabs ask for the same ones.
+        self._encoded: dict[tuple[int, int], tuple[bytes, int]] = {}
+        self._made: dict[str, tuple[int, Any]] = {}
+
+    @property
+    def run_id(self) -> str:
+        """The whole id of the run."""
+        return self.run.run_id
+
+    def read(self, work: Callable[[RunColumns], T], *, reads_on: bool = True) -> T:
+        """Return what ``work`` makes of the columns, read on to now; one caller at a time."""
+        with self._lock:
+            return work(self._current(reads_on=reads_on))
+
+    def _current(self, *, reads_on: bool = True) -> RunColumns:
+        self.last_look = time.monotonic()
+        columns = self._columns
+        if columns is None:
+            columns = self._columns = RunColumns(self.run.reader)
+        elif reads_on:
+            columns.read_on()
+        if reads_on or self._record is None:
+            self._record = self._monitor.record()
+        return columns
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run was over at the last look."""
+        return self._record is not None and is_over(self._record)
+
+    def record(self) -> RunRecord:
+        """Return the record of the run now, by its cluster too where its driver is elsewhere."""
+        with self._lock:
+            self.last_look = time.monotonic()
+            self._record = self._monitor.record()
+            return self._record
+
+    def rows(self, first: int) -> tuple[bytes, int, int]:
+        """Return attempts from row ``first`` on as a message, the row behind, and the version."""
+
+        def encode(columns: RunColumns) -> tuple[bytes, int, int]:
+            version = columns.version
+            made = self._encoded.get((first, version))
+            if made is None:
+                data = columns.rows(first)
+                made = data, min(max(first, 0) + MOST_ROWS, max(first, len(columns.attempts)))
+                while len(self._encoded) >= _MOST_ENCODED:
+                    self._encoded.pop(next(iter(self._encoded)))
+                # The first messages of a large run are megabytes that nobody asks for twice.
+                if len(data) < 256 * 1024:
+                    self._encoded[first, version] = made
+            return *made, version
+
+        return self.read(encode)
+
+    def made_once(self, name: str, make: Callable[[RunColumns, RunRecord], T]) -> T:
+        """Return what ``make`` makes, made anew only after a change of the run."""
+
+        def made(columns: RunColumns) -> T:
+            record = self._record
+            assert record is not None
+            key = hash((columns.version, record.status, record.note))
+            former = self._made.get(name)
+            if former is None or former[0] != key:
+                former = self._made[name] = (key, make(columns, record))
+            value: T = former[1]
+            return value
+
+        return self.read(made)
+
+    def report(self) -> dict[str, Any]:
+        """Return the document of ``rayexec run show --json``."""
+        return self.made_once(
+            "report", lambda columns, record: RunReport(record, columns.summary()).to_dict()
+        )
+
+
+class OpenRuns:
+    """Read models by run id; ``location`` is the run store, None for the default one."""
+
+    def __init__(self, location: str | None) -> None:
+        self._location = location
+        self._runs: dict[str, OpenRun] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def get(self, run_id: str) -> OpenRun:
+        """Return a run by its id or a unique beginning of it.
+
+        Raises RunNotFoundError, also for a run that is not in a store within reach.
+        """
+        with self._lock:
+            opened = self._runs.get(run_id)
+        if opened is not None:
+            opened.last_look = time.monotonic()
+            return opened
+        run = locate_recorded(self._location, run_id)
+        with self._lock:
+            opened = self._runs.setdefault(run.run_id, OpenRun(run))
+            self._drop(time.monotonic(), but=run.run_id)
+        return opened
+
+    def forget(self, run_id: str) -> None:
+        """Drop the read model of a run, such as one that is removed."""
+        with self._lock:
+            self._runs.pop(run_id, None)
+
+    def drop_idle(self, now: float) -> None:
+        """Drop what nobody has looked at for a while; ``now`` is of the monotonic clock."""
+        with self._lock:
+            self._drop(now)
+
+    def _drop(self, now: float, but: str | None = None) -> None:
+        by_age = sorted(self._runs.values(), key=lambda run: run.last_look)
+        surplus = len(by_age) - MOST_OPEN
+        for rank, run in enumerate(by_age):
+            is_idle = now - run.last_look > IDLE_S
+            if run.run_id != but and (is_idle or rank < surplus):
+                del self._runs[run.run_id]
+
+
+def reads_run(work: Callable[[OpenRun], T], runs: OpenRuns, run_id: str) -> T:
+    """Return what ``work`` makes of a run; a run that is gone is forgotten."""
+    run = runs.get(run_id)
+    try:
+        return work(run)
+    except RunNotFoundError:
+        runs.forget(run.run_id)
+        raise
