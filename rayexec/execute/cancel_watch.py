@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rayexec.errors import StoreError
 
 if TYPE_CHECKING:
+    from rayexec.execute.now_writer import NowWriter
     from rayexec.store import CancelRequest, RunWriter
 
 __all__ = ["CancelToken", "Canceled", "Watcher", "interruptible"]
@@ -51,11 +52,15 @@ class CancelToken:
 
 
 class Watcher:
-    """Polls a run's store for requests in a thread of its own, during its ``with`` block."""
+    """Polls a run's store for requests in a thread of its own, during its ``with`` block.
 
-    def __init__(self, writer: RunWriter, token: CancelToken) -> None:
+    The same thread calls ``look`` of ``now``.
+    """
+
+    def __init__(self, writer: RunWriter, token: CancelToken, now: NowWriter | None = None) -> None:
         self._writer = writer
         self._token = token
+        self._now = now
         self._is_over = threading.Event()
 
     def __enter__(self) -> Watcher:
@@ -70,6 +75,8 @@ class Watcher:
         traceback: TracebackType | None,
     ) -> None:
         self._is_over.set()
+        if self._now is not None:
+            self._now.close()
 
     def _run(self) -> None:
         last: CancelRequest | None = None
@@ -81,6 +88,8 @@ class Watcher:
                 if request is not None and (request != last or request.force):
                     last = request
                     self._token.cancel(request)
+            if self._now is not None:
+                self._now.look()
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from rayexec.errors import StoreError
 from rayexec.events import BatchFacts, LiveLines, RunStatus, describe_error
 from rayexec.execute.input_digests import input_digests
 from rayexec.execute.log import Record, RunLog
+from rayexec.execute.now_document import NowDocument
 from rayexec.execute.observer import Observer
 from rayexec.execute.resume import PARENT, ROOT
 from rayexec.run.process_identity import ProcessIdentity
@@ -36,6 +37,7 @@ from rayexec.run.spec import RunSpec
 from rayexec.scheduler.wait_reasons import Waiting
 
 if TYPE_CHECKING:
+    from rayexec.execute.now_writer import NowWriter
     from rayexec.store import RunRecord, RunStore
     from rayexec.store.writing import LogWriter
 
@@ -76,6 +78,7 @@ class Recording(Observer):
         self._is_lenient = is_lenient
         self._log: LogWriter | None = None
         self._run_log: RunLog | None = None
+        self._now: NowDocument | None = None
 
     @contextlib.contextmanager
     def _attempted(self) -> Iterator[None]:
@@ -103,7 +106,18 @@ class Recording(Observer):
             writer = LogWriter(spec.plan, self.writer)
             writer.write()
             self._log = writer
+            self._now = NowDocument(spec.info.run_id, spec.plan, waiting, writer)
         self._observer.run_started(spec, log, waiting)
+
+    def now(self) -> dict[str, Any] | None:
+        """Return the state of the run at this moment, None before its start; for any thread."""
+        return None if self._now is None else self._now.document(time.monotonic())
+
+    def now_writer(self) -> NowWriter:
+        """Return a writer of that state for those who watch."""
+        from rayexec.execute.now_writer import NowWriter
+
+        return NowWriter(self.writer, self.now)
 
     def recorded(self, record: Record) -> None:
         """Add a record to the next frame."""

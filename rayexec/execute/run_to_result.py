@@ -67,7 +67,9 @@ def run(
         log = RunLog(spec.plan)
         with (
             termination,
-            contextlib.nullcontext() if recording is None else Watcher(recording.writer, token),
+            contextlib.nullcontext()
+            if recording is None
+            else Watcher(recording.writer, token, recording.now_writer()),
         ):
             outcome, engine = run_to_end(
                 spec, start_engine, log, watching, stop_on_failure=stop_on_failure, token=token

@@ -14,13 +14,15 @@ __all__ = ["BatchInFlight", "InFlight"]
 class BatchInFlight:
     """A batch without an answer of the engine."""
 
-    __slots__ = ("class_id", "has_begun", "outstanding", "submitted_at")
+    __slots__ = ("class_id", "has_begun", "outstanding", "size", "submitted_at")
 
     def __init__(self, class_id: int, outstanding: dict[int, Call], submitted_at: float) -> None:
         #: The scheduling class of its steps.
         self.class_id = class_id
         #: The calls without a report, by step.
         self.outstanding = outstanding
+        #: The number of its calls.
+        self.size = len(outstanding)
         #: The moment of its submission, on the scheduler's clock.
         self.submitted_at = submitted_at
         #: Whether the engine reported that a worker began it.
@@ -61,8 +63,8 @@ class InFlight:
         for batch in list(self.by_id.values()):
             step = _first(batch.outstanding)
             if step is not None:
-                age = now - batch.submitted_at
-                batches.append(BatchProgress(batch.class_id, step, batch.has_begun, age))
+                age, is_first = now - batch.submitted_at, len(batch.outstanding) == batch.size
+                batches.append(BatchProgress(batch.class_id, step, batch.has_begun, age, is_first))
         return batches
 
 

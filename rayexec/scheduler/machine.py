@@ -52,12 +52,13 @@ from rayexec.scheduler.ready_queue import ReadyQueue
 from rayexec.scheduler.retention import KeepOutputs, Retention
 from rayexec.scheduler.settlement import Settlement
 from rayexec.scheduler.step_table import StepTable
-from rayexec.scheduler.wait_reasons import SHOWN, Waiting, who_waits
+from rayexec.scheduler.wait_reasons import SHOWN, Waiting, WaitingRetry, who_waits
 
 __all__ = ["Machine"]
 
 # The losses of its worker, or of its inputs, that cost a step none of its retries.
 LOSSES = 3
+_MOST_RETRIES = 50  # that ``waiting`` names
 
 
 class Machine:
@@ -185,8 +186,17 @@ class Machine:
             self._demands = [self._placement.demands_of(one) for one in self._placement.classes]
         batches = self._in_flight.progress(now)
         ready, blocked_by = self._ready_queue.ready(SHOWN), self._batcher.blocked_by()
-        delayed = [step for _, step in list(self._delayed)]
-        return who_waits(self._placement, self._demands, batches, ready, blocked_by, delayed)
+        pending = list(self._delayed)
+        retries, delayed = heapq.nsmallest(_MOST_RETRIES, pending), [step for _, step in pending]
+        waiting = who_waits(self._placement, self._demands, batches, ready, blocked_by, delayed)
+        return waiting._replace(
+            retries=tuple([WaitingRetry(step, max(0.0, due - now)) for due, step in retries]),
+            ages={batch.step: batch.age for batch in batches if batch.is_first},
+            slots=self._placement.slots,
+            status=self.status,
+            over=len(self.status) - self._table.open_count,
+            failed=len(self._table.failed),
+        )
 
     def outputs_of(self, step: int) -> tuple[OutputRecord, ...]:
         """Return the outputs of a successful step."""

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rayexec.placement.limits import Demand, LimitKey, Placement
+from rayexec.scheduler.messages import StepStatus
 
-__all__ = ["SHOWN", "BatchProgress", "Queue", "Waiting", "who_waits"]
+__all__ = ["SHOWN", "BatchProgress", "Queue", "Waiting", "WaitingRetry", "who_waits"]
 
 # The steps and the holders that a queue names.
 SHOWN = 8
@@ -28,6 +29,8 @@ class BatchProgress(NamedTuple):
     has_begun: bool
     #: The seconds since its submission.
     age: float
+    #: Whether the step is the first of the batch, so that it may run as long as the batch.
+    is_first: bool = False
 
 
 class Queue(NamedTuple):
@@ -49,6 +52,14 @@ class Queue(NamedTuple):
     others: bool = False
 
 
+class WaitingRetry(NamedTuple):
+    """A step before its next try."""
+
+    step: int
+    #: The seconds until then.
+    seconds: float
+
+
 class Waiting(NamedTuple):
     """The running steps, in the order of their submission, and the waiting ones."""
 
@@ -56,6 +67,17 @@ class Waiting(NamedTuple):
     running: tuple[int, ...]
     #: The others, by what they wait for.
     queues: tuple[Queue, ...]
+    #: The first few steps before a further try, the soonest first.
+    retries: tuple[WaitingRetry, ...] = ()
+    #: Seconds that running steps have had at most, of those that their batch began with.
+    ages: Mapping[int, float] = {}
+    #: The number of batches that can run at once.
+    slots: int = 0
+    #: The status of each step, as it changes.
+    status: Sequence[StepStatus] = ()
+    #: The numbers of steps that are over, and of failed ones among them.
+    over: int = 0
+    failed: int = 0
 
 
 def who_waits(

@@ -6,8 +6,9 @@ import _thread
 import os
 import threading
 import time
+from typing import cast
 
-from rayexec.store.base import RunWriter
+from rayexec.store.base import RunWriter, WatchedWriter
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
 
@@ -35,6 +36,10 @@ class BackgroundWriter:
     def __init__(self, writer: RunWriter) -> None:
         self.interval = writer.interval
         self.poll_interval = writer.poll_interval
+        #: The same writer, if it can tell whether somebody watches the run.
+        self.watched: WatchedWriter | None = (
+            cast("WatchedWriter", writer) if hasattr(writer, "is_watched") else None
+        )
         #: Whether the store has not taken all that was appended, or has failed.
         self.is_behind = False
         self._writer = writer

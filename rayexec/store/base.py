@@ -19,13 +19,16 @@ __all__ = [
     "RunReader",
     "RunStore",
     "RunWriter",
+    "WatchedWriter",
     "check_new_id",
     "current",
     "is_own",
     "log_part",
     "newest_first",
+    "now",
     "only_match",
     "order_of_list",
+    "watch",
 ]
 
 
@@ -38,7 +41,8 @@ _ID_RULE = (
 class RunWriter(Protocol):
     """The one writer of a run; every method raises StoreError where the store is out of reach.
 
-    Calls come one after another, but from several threads; ``asked`` may come at any time.
+    Calls come one after another, but from several threads; ``asked`` may come at any time. A writer
+    may have the methods of ``WatchedWriter`` too.
     """
 
     #: Least seconds between two calls of ``append``; in some stores each call makes a file.
@@ -59,6 +63,22 @@ class RunWriter(Protocol):
         """Close open files."""
 
 
+class WatchedWriter(Protocol):
+    """Writer of a run that somebody may watch; one thread calls the methods at any time."""
+
+    #: Least seconds between two calls of ``append`` while somebody watches.
+    watched_interval: float
+
+    def is_watched(self) -> bool:
+        """Whether somebody has called the store's ``watch`` within the last 10 s."""
+
+    def write_now(self, data: bytes) -> None:
+        """Replace the state of the run at this moment, completely or not at all."""
+
+    def remove_now(self) -> None:
+        """Remove that state."""
+
+
 class RunReader(Protocol):
     """Reader of a run; another process may write it meanwhile."""
 
@@ -75,7 +95,10 @@ class RunReader(Protocol):
 
 
 class RunStore(Protocol):
-    """Store of runs; methods take a run's id, or a unique beginning of it."""
+    """Store of runs; methods take a run's id, or a unique beginning of it.
+
+    ``watch`` and ``now`` may be missing; see the functions of these names.
+    """
 
     @property
     def identity(self) -> str:
@@ -143,6 +166,27 @@ def current(reader: RunReader) -> RunRecord:
     # The driver may have written the end, and exited, between the two looks.
     latest = reader.record()
     return latest if is_over(latest) else record
+
+
+def watch(store: RunStore, run_id: str) -> bool:
+    """Ask the driver of a run to write its state for 10 s; return whether the store can.
+
+    Raises RunNotFoundError, and StoreError if the store is not writable.
+    """
+    ask_to_watch = getattr(store, "watch", None)
+    if ask_to_watch is None:
+        return False
+    ask_to_watch(run_id)
+    return True
+
+
+def now(store: RunStore, run_id: str) -> bytes | None:
+    """Return the state that the driver of a watched run wrote last, None without any.
+
+    Anybody who may write to the store may have written it. Raises RunNotFoundError and StoreError.
+    """
+    read = getattr(store, "now", None)
+    return None if read is None else read(run_id)
 
 
 def is_own(reader: RunReader, record: RunRecord) -> bool:

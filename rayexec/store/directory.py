@@ -3,6 +3,7 @@
     <root>/runs/<run id>/run.json                record of the run
     <root>/runs/<run id>/events/00000000.log     its log (see ``store.frames``)
     <root>/runs/<run id>/cancel.json             request to cancel it, if there is one
+    <root>/runs/<run id>/watched, now.json       sign of a reader, and the state for it
     <root>/runs/<run id>/resumes/                notes of the runs that resume it
     <root>/runs/<run id>/values/*.values         stored values of its steps (see ``store.values``)
     <root>/cache/                                outputs of cached ops (see ``store.cache``)
@@ -32,6 +33,7 @@ from rayexec.store.request import CancelRequest
 from rayexec.store.resumes import ResumeNote
 from rayexec.store.run_index import ListedRun, RunIndex
 from rayexec.store.values import FileValues
+from rayexec.store.watching import NowFiles
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -40,6 +42,7 @@ __all__ = ["DirectoryRunStore"]
 
 # Between two appends: one is a write on a local file system, and a file in an object store.
 _LOCAL_INTERVAL_S, _REMOTE_INTERVAL_S = 0.5, 5.0
+_WATCHED_INTERVAL_S = 0.1  # while somebody watches the run
 # Between two looks for a request: one is a system call locally, and a request over the network.
 _LOCAL_POLL_S, _REMOTE_POLL_S = 0.2, 5.0
 _REQUEST, _RESUMES = "cancel.json", "resumes"
@@ -156,6 +159,17 @@ class DirectoryRunStore:
         with as_store_error(f"run {whole_id} cannot be asked for anything in {self.root}"):
             self._files.replace(f"{self._runs}/{whole_id}", _REQUEST, request.encode())
 
+    def watch(self, run_id: str) -> None:
+        """Ask the driver of a run for its state; raises RunNotFoundError and StoreError."""
+        self._now_files(run_id).watch()
+
+    def now(self, run_id: str) -> bytes | None:
+        """Return the last state of a run; raises RunNotFoundError and StoreError."""
+        return self._now_files(run_id).read()
+
+    def _now_files(self, run_id: str) -> NowFiles:
+        return NowFiles(self._files, f"{self._runs}/{self._find(run_id)}")
+
     def resumes(self, run_id: str) -> Sequence[ResumeNote]:
         """Return the notes of runs that resume a run, in order; raises RunNotFoundError."""
         directory = f"{self._runs}/{self._find(run_id)}/{_RESUMES}"
@@ -252,6 +266,10 @@ class _FileWriter:
         self._parts = 0
         self.interval = _LOCAL_INTERVAL_S if files.appends else _REMOTE_INTERVAL_S
         self.poll_interval = _LOCAL_POLL_S if files.appends else _REMOTE_POLL_S
+        self.watched_interval = _WATCHED_INTERVAL_S if files.appends else _REMOTE_INTERVAL_S
+        now_files = NowFiles(files, directory)
+        self.is_watched = now_files.is_watched
+        self.write_now, self.remove_now = now_files.write, now_files.remove
 
     def append(self, data: bytes) -> None:
         with as_store_error(self._failed):

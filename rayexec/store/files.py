@@ -51,6 +51,12 @@ class Files(Protocol):
     def replace(self, directory: str, name: str, data: bytes) -> None:
         """Replace a file, completely or not at all."""
 
+    def touch(self, directory: str, name: str) -> None:
+        """Have a file be new, and make it where it lacks."""
+
+    def modified(self, path: str) -> float | None:
+        """Return the moment of a file's last change, in seconds since 1970; None without one."""
+
     def reserve(self, path: str, size: int) -> None:
         """Make a file that takes so many bytes; an object store needs none."""
 
@@ -121,6 +127,21 @@ class LocalFiles:
             with contextlib.suppress(OSError):  # There may be no temporary file yet.
                 os.unlink(temporary)
             raise
+
+    def touch(self, directory: str, name: str) -> None:
+        """Have a file be new, and make it where it lacks."""
+        try:
+            os.utime(f"{directory}/{name}", follow_symlinks=False)
+        except FileNotFoundError:
+            self.replace(directory, name, b"")
+
+    def modified(self, path: str) -> float | None:
+        """Return the moment of a regular file's last change; None without one."""
+        try:
+            status = os.stat(path, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return status.st_mtime if stat.S_ISREG(status.st_mode) else None
 
     def reserve(self, path: str, size: int) -> None:
         """Make a file that takes so many bytes."""
@@ -269,6 +290,18 @@ class ArrowFiles:
         """Replace a file, completely or not at all."""
         with self.filesystem.open_output_stream(f"{directory}/{name}") as stream:
             stream.write(data)
+
+    def touch(self, directory: str, name: str) -> None:
+        """Have a file be new."""
+        self.replace(directory, name, b"")
+
+    def modified(self, path: str) -> float | None:
+        """Return the moment of a file's last change; None without one."""
+        from pyarrow import fs
+
+        info = self.filesystem.get_file_info(path)
+        moment = info.mtime_ns if info.type == fs.FileType.File else None
+        return None if moment is None else moment / 1e9
 
     def reserve(self, path: str, size: int) -> None:
         """Do nothing: an object store does not fill up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from rayexec.store.cache_storage import MemoryCache
 from rayexec.store.record import RunRecord
 from rayexec.store.request import CancelRequest
 from rayexec.store.resumes import ResumeNote
+from rayexec.store.watching import Recency
 
 __all__ = ["MemoryRunStore"]
 
@@ -28,6 +30,8 @@ class _Run:
     values: dict[str, FinishedStep] = field(default_factory=dict)
     request: bytes | None = None
     resumes: dict[int, ResumeNote] = field(default_factory=dict)
+    watched_at: float | None = None
+    now: bytes | None = None
 
 
 class MemoryRunStore:
@@ -75,6 +79,14 @@ class MemoryRunStore:
         """Leave a request for the writer of a run; raises RunNotFoundError."""
         self._runs[only_match(run_id, list(self._runs), "memory")].request = request.encode()
 
+    def watch(self, run_id: str) -> None:
+        """Ask the driver of a run for its state; raises RunNotFoundError."""
+        self._runs[only_match(run_id, list(self._runs), "memory")].watched_at = time.time()
+
+    def now(self, run_id: str) -> bytes | None:
+        """Return the last state of a run; raises RunNotFoundError."""
+        return self._runs[only_match(run_id, list(self._runs), "memory")].now
+
     def resumes(self, run_id: str) -> Sequence[ResumeNote]:
         """Return the notes of runs that resume a run; raises RunNotFoundError."""
         return tuple(self._runs[only_match(run_id, tuple(self._runs), "memory")].resumes.values())
@@ -101,9 +113,20 @@ class MemoryRunStore:
 class _MemoryWriter:
     interval = 0.5
     poll_interval = 0.2
+    watched_interval = 0.1
 
     def __init__(self, run: _Run) -> None:
         self._run = run
+        self._recency = Recency()
+
+    def is_watched(self) -> bool:
+        return self._recency.is_recent(self._run.watched_at, time.time(), time.monotonic())
+
+    def write_now(self, data: bytes) -> None:
+        self._run.now = data
+
+    def remove_now(self) -> None:
+        self._run.now = None
 
     def append(self, data: bytes) -> None:
         self._run.log.append(data)

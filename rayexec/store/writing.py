@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
@@ -21,6 +22,7 @@ from rayexec.events import (
     counts_by_end,
     ends_of,
 )
+from rayexec.names import node_path
 from rayexec.plan.base import Plan
 from rayexec.plan.dynamic.run_plan import RunPlan
 from rayexec.store.base import RunWriter
@@ -86,6 +88,8 @@ class LogWriter:
         # End of each step by its last attempt; a step with lost outputs may succeed again.
         self._ends = bytearray()
         self._skipped = 0
+        #: Numbers of steps that were skipped, or never run, by the path of their node.
+        self.unrun: Counter[str] = Counter()
         #: The number of attempts so far.
         self.attempts = 0
 
@@ -96,6 +100,15 @@ class LogWriter:
         ended[StepEnd.SKIPPED] = self._skipped
         counts = counts_by_end(ended, len(self._plan.steps))
         return {end.value: count for end, count in counts.items()}
+
+    @property
+    def ends(self) -> bytearray:
+        """A byte for the end of each written step by its last attempt, 0 without one."""
+        return self._ends
+
+    def code_of(self, end: StepEnd) -> int:
+        """Return the byte of an end."""
+        return _CODE_BY_END[end]
 
     def add(self, record: _Written) -> None:
         """Add a record; a later call writes it."""
@@ -201,8 +214,10 @@ class LogWriter:
                 )
             else:
                 ended_steps = ends_of(record)
-                if ended_steps is not None and ended_steps.end is StepEnd.SKIPPED:
-                    self._skipped += len(ended_steps.steps)
+                if ended_steps is not None:
+                    if ended_steps.end is StepEnd.SKIPPED:
+                        self._skipped += len(ended_steps.steps)
+                    self.unrun.update([node_path(str(step)) for step in ended_steps.steps])
                 rows.add(EVENT, record.timestamp, record.timestamp, event_text(record))
         if together:
             rows.add_attempts(together)
