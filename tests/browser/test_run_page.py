@@ -1,0 +1,178 @@
+"""The page of a run in a real browser, over recorded runs of many sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from accessibility import assert_accessible
+from browser_fixtures import OpenPage
+from dev_server import DevServer
+from large_runs import record_large_run
+
+from rayexec.store import DirectoryRunStore
+
+if TYPE_CHECKING:  # It is installed for tests in a browser only.
+    from playwright.sync_api import Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.long("starts a browser")]
+
+RUN, LARGE = "aaaa1111", "bbbb2222"
+TABS = ["timeline", "graph", "steps", "log", "config"]
+Start = Callable[..., DevServer]
+
+
+@pytest.fixture
+def server(dev_server: Start, tmp_path: Path) -> DevServer:
+    """A server whose store has a run of 1,000 steps, two of them failed."""
+    home = tmp_path / "home"
+    record_large_run(DirectoryRunStore(home), RUN, 1000, failing=(50, 777), waiting=40)
+    return dev_server(home=home)
+
+
+def run_page(open_page: OpenPage, server: DevServer, path: str = RUN, **options: Any) -> Page:
+    """Return the page of a run; the first address brings the cookie."""
+    page = open_page(server.url, **options)
+    page.goto(f"{server.base}runs/{path}")
+    return page
+
+
+@pytest.mark.parametrize(
+    ("dark", "width"), [(False, 1280), (True, 375)], ids=["light, wide", "dark, narrow"]
+)
+def test_each_tab_renders_and_is_accessible(
+    open_page: OpenPage, server: DevServer, dark: bool, width: int
+) -> None:
+    page = run_page(open_page, server, dark=dark, width=width)
+    page.locator(".timeline-canvas").wait_for()
+    for tab in TABS:
+        page.locator(f"[data-tab={tab}]").click()
+        content = {
+            "timeline": ".timeline-canvas",
+            "graph": ".tab-panel [role=tree]",
+            "steps": ".table-row",
+            "log": ".log-line",
+            "config": ".config-panels h2",
+        }[tab]
+        page.locator(content).first.wait_for()
+        assert_accessible(page)
+        overflow = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
+        assert overflow <= 0, tab
+
+
+def test_the_head_and_the_failures_are_seen_first(
+    open_page: OpenPage, server: DevServer
+) -> None:
+    page = run_page(open_page, server)
+    page.get_by_text("998 succeeded, 2 failed").first.wait_for()
+    failures = page.locator(".run-failures")
+    assert "2 steps failed" in failures.inner_text()
+    assert "ValueError: part 50 is empty" in failures.inner_text()
+    assert "in load" in failures.locator("pre").first.inner_text()
+    failures.get_by_role("link").first.click()
+    page.get_by_text("Why it failed").wait_for()
+
+
+def test_a_run_is_used_by_keyboard_alone(open_page: OpenPage, server: DevServer) -> None:
+    page = run_page(open_page, server)
+    page.locator(".timeline-canvas").wait_for()
+    page.locator("[data-tab=timeline]").focus()
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("() => document.activeElement.className") == "timeline-frame":
+            break
+    page.keyboard.press("n")
+    page.locator(".timeline [aria-live]").get_by_text("Failure 1 of 2").wait_for()
+    page.keyboard.press("n")
+    said = page.locator(".timeline [aria-live]").get_by_text("Failure 2 of 2")
+    said.wait_for()
+    key = said.inner_text().split(": ")[1].split(",")[0]
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/steps/{key}")
+    page.get_by_role("heading", name=key).wait_for()
+
+
+def test_arrows_choose_a_tab_and_the_address_has_it(
+    open_page: OpenPage, server: DevServer
+) -> None:
+    page = run_page(open_page, server)
+    page.locator("[data-tab=timeline]").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.locator(".table-row").first.wait_for()
+    page.get_by_role("button", name="failed 2").click()
+    page.wait_for_url("**tab=steps*state=failed*")
+    page.locator(".table-row", has_text="failed").nth(1).wait_for()
+    page.reload()
+    page.locator(".table-row", has_text="failed").nth(1).wait_for()
+    assert page.locator(".table-row").count() == 2
+
+
+def test_lanes_by_op_and_a_gap_are_drawn(open_page: OpenPage, server: DevServer) -> None:
+    page = run_page(open_page, server, f"{RUN}?by=op")
+    frame = page.locator(".timeline-frame")
+    frame.wait_for()
+    page.get_by_role("button", name="By op", pressed=True).wait_for()
+    by_op = frame.screenshot()
+    page.get_by_role("button", name="By worker").click()
+    page.get_by_role("button", name="By worker", pressed=True).wait_for()
+    page.wait_for_timeout(100)
+    assert frame.screenshot() != by_op
+
+
+def test_a_missing_run_says_so_and_names_near_ones(
+    open_page: OpenPage, server: DevServer
+) -> None:
+    page = run_page(open_page, server, "aaaa1112")
+    page.expected_errors.append("404")  # type: ignore[attr-defined]
+    page.get_by_text("This run is not in the run store").wait_for()
+    page.get_by_text(RUN).first.wait_for()
+
+
+def test_a_disabled_action_says_why(open_page: OpenPage, dev_server: Start, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    record_large_run(DirectoryRunStore(home), RUN, 100)
+    page = run_page(open_page, dev_server(home=home))
+    button = page.get_by_role("button", name="Resume from failure")
+    button.wait_for()
+    assert button.get_attribute("aria-disabled") == "true"
+    reason = button.get_attribute("title")
+    assert reason
+    button.click()
+    page.locator(".toast").get_by_text(reason).wait_for()
+
+
+def test_a_run_of_100_000_steps_is_within_its_budgets(
+    open_page: OpenPage, dev_server: Start, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    record_large_run(
+        DirectoryRunStore(home), LARGE, 100_000, failing=range(100, 100_000, 997), waiting=4000
+    )
+    server = dev_server(home=home)
+    page = open_page(server.url)
+    bodies: list[int] = []
+    page.on("response", lambda answer: bodies.append(answer.request.sizes()["responseBodySize"]))
+    page.goto(f"{server.base}runs/{LARGE}")
+    page.locator(".timeline-canvas").wait_for()
+    page.get_by_text("101 failed attempts").wait_for()
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.enable")
+    session.send("HeapProfiler.collectGarbage")
+    usage = session.send("Runtime.getHeapUsage")
+    heap = usage["usedSize"] + usage["backingStorageSize"]
+    nodes = page.evaluate("() => document.querySelectorAll('*').length")
+    requests, size = len(bodies), sum(bodies)
+    print(f"heap {heap / 1e6:.1f} MB, {nodes} nodes, {requests} requests, {size / 1e6:.1f} MB")
+    assert heap <= 20_000_000
+    assert nodes <= 1_000
+    assert requests <= 50
+    assert size <= 5_000_000
+    page.locator("[data-tab=steps]").click()
+    page.locator(".table-row").first.wait_for()
+    page.keyboard.press("End")
+    assert page.locator(".table-row").count() <= 100
