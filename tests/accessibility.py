@@ -12,7 +12,7 @@ __all__ = ["assert_accessible"]
 
 def assert_accessible(page: Page) -> None:
     """Assert that axe finds nothing on a page."""
-    from axe_playwright_python.sync_playwright import Axe
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
     violations = Axe().run(page).response["violations"]
     found = [

@@ -62,9 +62,7 @@ def test_each_tab_renders_and_is_accessible(
         assert overflow <= 0, tab
 
 
-def test_the_head_and_the_failures_are_seen_first(
-    open_page: OpenPage, server: DevServer
-) -> None:
+def test_the_head_and_the_failures_are_seen_first(open_page: OpenPage, server: DevServer) -> None:
     page = run_page(open_page, server)
     page.get_by_text("998 succeeded, 2 failed").first.wait_for()
     failures = page.locator(".run-failures")
@@ -96,9 +94,7 @@ def test_a_run_is_used_by_keyboard_alone(open_page: OpenPage, server: DevServer)
     page.get_by_role("heading", name=key).wait_for()
 
 
-def test_arrows_choose_a_tab_and_the_address_has_it(
-    open_page: OpenPage, server: DevServer
-) -> None:
+def test_arrows_choose_a_tab_and_the_address_has_it(open_page: OpenPage, server: DevServer) -> None:
     page = run_page(open_page, server)
     page.locator("[data-tab=timeline]").focus()
     page.keyboard.press("ArrowRight")
@@ -124,9 +120,7 @@ def test_lanes_by_op_and_a_gap_are_drawn(open_page: OpenPage, server: DevServer)
     assert frame.screenshot() != by_op
 
 
-def test_a_missing_run_says_so_and_names_near_ones(
-    open_page: OpenPage, server: DevServer
-) -> None:
+def test_a_missing_run_says_so_and_names_near_ones(open_page: OpenPage, server: DevServer) -> None:
     page = run_page(open_page, server, "aaaa1112")
     page.expected_errors.append("404")  # type: ignore[attr-defined]
     page.get_by_text("This run is not in the run store").wait_for()

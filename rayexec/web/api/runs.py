@@ -155,6 +155,7 @@ def _path(columns: RunColumns) -> dict[str, Any] | None:
         "seconds": round(total, 6),
         "steps": [
             {
+                "row": link.attempt,
                 "key": columns.key(attempts.step[link.attempt]),
                 "seconds": round(seconds, 6),
                 "waited": round(link.waited, 6),

@@ -86,8 +86,9 @@ class FailureGroup(Model):
 
 
 class PathStep(Model):
-    """An attempt on the critical path, and its wait before (seconds)."""
+    """An attempt on the critical path by its row, and its wait before (seconds)."""
 
+    row: int
     key: str
     seconds: float
     waited: float

@@ -3,13 +3,15 @@
  */
 
 import { get } from "./api.js";
+import { h, replace } from "./dom.js";
+import { count, duration } from "./format.js";
 import { graphView } from "./graph.js";
 import { toastError } from "./notify.js";
 import { countsOf } from "./now_words.js";
+import { inOneLine } from "./status.js";
 
-/** @import { LayoutNode } from "./types.js" */
-
-/** @typedef {{path: string, op: string, counts: Record<string, number>}} OpCounts */
+/** @typedef {{path: string, op: string, counts: Record<string, number>, attempts: number,
+ *   seconds: number, longest: number}} OpCounts */
 
 const REFRESH_MS = 1_000;
 
@@ -18,23 +20,50 @@ const REFRESH_MS = 1_000;
  * @param {{runId: string, onOp: (op: string) => void, signal: AbortSignal}} options
  */
 export function runGraph(root, { runId, onOp, signal }) {
+  /** @type {Map<string, Record<string, number>>} */
+  let byPath = new Map();
   /** @type {OpCounts[]} */
   let ops = [];
   let loadedAt = 0;
   /** @type {number | undefined} */
   let later;
-  const view = graphView(root, {
+  /** @type {{id: string, label: string} | null} */
+  let chosen = null;
+  const words = h("div", { class: "graph-chosen", role: "status" });
+  const stage = h("div", { class: "graph-stage-box" });
+  replace(root, words, stage);
+  const drawChosen = () => {
+    const counts = chosen && byPath.get(chosen.id);
+    const op = ops.find(({ path }) => path === chosen?.id);
+    replace(words, chosen ? [h("strong", { class: "mono" }, chosen.label),
+      h("span", null, counts ? inOneLine(countsOf(counts)) : "several ops"),
+      op && h("span", { class: "muted" },
+        `${count(op.attempts, "attempt")}, ${duration(op.seconds)} in all, `
+        + `${duration(op.longest)} the longest`),
+      op && h("button", { class: "button is-small", type: "button",
+        onclick: () => onOp(op.path) }, "Show its steps")]
+      : h("span", { class: "muted" }, "Choose an op to see its steps."));
+  };
+  drawChosen();
+  const view = graphView(stage, {
     label: "Graph of the run",
     fetchLayout: (params) => get(`api/runs/${runId}/graph`, params, signal),
     onChoose: (id, node) => {
-      if (id && node?.kind === "op") onOp(id);
+      chosen = id && node ? { id, label: node.label } : null;
+      drawChosen();
     },
-    marks: (node) => markOf(countsBelow(ops, node)),
+    marks: (node) => {
+      const members = /** @type {{members?: string[]}} */ (node).members;
+      if (!members?.length) return markOf(byPath.get(node.id) ?? {});
+      return markOf(members.reduce((sum, path) => added(sum, byPath.get(path)), {}));
+    },
     signal,
   });
   const load = async () => {
     const answer = await get(`api/runs/${runId}/ops`, {}, signal);
     ops = answer.ops;
+    byPath = countsByPath(ops);
+    drawChosen();
     loadedAt = performance.now();
     view.redraw();
   };
@@ -52,21 +81,29 @@ export function runGraph(root, { runId, onOp, signal }) {
 }
 
 /**
- * Return the counts of the steps of a node, or of all ops below a graph.
+ * Return counts by the path of each op, and of each graph that ops are in.
  * @param {OpCounts[]} ops
- * @param {Pick<LayoutNode, "id">} node
- * @returns {Record<string, number>}
  */
-export function countsBelow(ops, { id }) {
-  /** @type {Record<string, number>} */
-  const counts = {};
-  for (const op of ops) {
-    if (op.path !== id && !op.path.startsWith(`${id}.`)) continue;
-    for (const [state, many] of Object.entries(op.counts)) {
-      counts[state] = (counts[state] ?? 0) + many;
+export function countsByPath(ops) {
+  /** @type {Map<string, Record<string, number>>} */
+  const byPath = new Map();
+  for (const { path, counts } of ops) {
+    const parts = path.split(".");
+    for (let depth = 1; depth <= parts.length; depth++) {
+      const name = parts.slice(0, depth).join(".");
+      byPath.set(name, added(byPath.get(name) ?? {}, counts));
     }
   }
-  return counts;
+  return byPath;
+}
+
+/**
+ * @param {Record<string, number>} sum
+ * @param {Record<string, number> | undefined} counts
+ */
+function added(sum, counts) {
+  for (const [state, many] of Object.entries(counts ?? {})) sum[state] = (sum[state] ?? 0) + many;
+  return sum;
 }
 
 /**
