@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAPPING_KEY",
     "RUN_ID",
+    "RUN_TASK",
     "check_name",
     "is_of_node",
     "mapping_keys",
@@ -31,6 +32,9 @@ __all__ = [
 NAME = re.compile(r"[A-Za-z0-9_]+\Z")  # $ would let a line's end pass
 MAPPING_KEY = NAME
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+
+#: Beginning of the name of a run's Ray tasks; the id of the run follows.
+RUN_TASK = "run "
 
 # Dagster refuses these words as names of definitions.
 _RESERVED = frozenset(

@@ -37,6 +37,8 @@ class DoorOptions:
     #: The address of a cluster; None lets the door start a Ray of its own.
     address: str | None = None
     is_read_only: bool = False
+    #: Whether a Ray starts with the server, so that a launched run finds it warm.
+    warms_ray: bool = False
     #: The path before all others, with slashes at both ends.
     base_path: str = "/"
     #: The address to listen on.
@@ -55,7 +57,7 @@ class Session:
     port: int = 0
     #: The client of the child process with the user's jobs; None without a file or module.
     code: Any = None
-    #: The cluster that launched runs use; None before anybody asks for one.
+    #: The cluster that launched runs use (a ``WatchedCluster``); None before the start.
     cluster: Any = None
     #: Whether each answer is held against its model, as tests do.
     checks_answers: bool = False

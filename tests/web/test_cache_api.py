@@ -63,7 +63,7 @@ def test_the_entries_of_an_op_and_then_all_go(web_client: ServedInThread) -> Non
 
 def test_damaged_entries_are_shown_and_deleted_apart(web_client: ServedInThread) -> None:
     cached.execute(IN_PROCESS)
-    root = Path(str(web_client.session.store.cache().root))
+    root = Path(str(vars(web_client.session.store.cache())["root"]))
     [damaged, *_] = [path for path in root.rglob("*") if path.is_file()]
     damaged.write_bytes(b"damaged")
     sums = {entry["op"]: entry for entry in web_client.get("api/cache")["entries"]}

@@ -7,6 +7,7 @@ from typing import Any
 from rayexec.engine.ray.driver.shipped_code import Session, session
 from rayexec.engine.ray.tasks import batch_task, stream_task
 from rayexec.errors import EngineError
+from rayexec.names import RUN_TASK
 from rayexec.placement.limits import Placement
 
 __all__ = ["ExportedTasks", "pickle_for_workers"]
@@ -49,17 +50,19 @@ def _export(*, fresh_process: bool, streams: bool) -> Any:
 class ExportedTasks:
     """Remote functions of a run, by scheduling class.
 
-    With ``node`` all tasks run on that node.
+    With ``node`` all tasks run on that node. Ray shows the run's id in the names of its tasks.
     """
 
     def __init__(
         self,
         placement: Placement,
+        run_id: str,
         *,
         fresh_process: bool,
         node: str | None,
     ) -> None:
         self._placement = placement
+        self._name = f"{RUN_TASK}{run_id}"
         self._fresh_process = fresh_process
         self._node = node
         self._batch_tasks: dict[tuple[int, int], Any] = {}
@@ -90,6 +93,7 @@ class ExportedTasks:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         options = self._placement.classes[scheduling_class].request.as_options()
+        options["name"] = self._name
         if self._node is not None:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(self._node, soft=False)
         return options

@@ -128,7 +128,9 @@ class RayEngine(Engine):
         )
         # Implicit resources hold limits: a node that joined later would bring another 1.0 of each.
         (node,) = self._capacity.node_ids if self.placement.uses_tokens else (None,)
-        self._tasks = ExportedTasks(self.placement, fresh_process=fresh_process, node=node)
+        self._tasks = ExportedTasks(
+            self.placement, spec.info.run_id, fresh_process=fresh_process, node=node
+        )
 
     def _check_requests(self) -> None:
         """Raise EngineError for requests that no node can ever meet: Ray lets them wait."""

@@ -1,0 +1,57 @@
+"""Holders and waiters of a cluster's limits, with their runs and steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rayexec.views.limit_use import LiveRun, with_runs
+
+
+def holder(name: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "amount": 1.0, "pid": 7, "node_id": "n", **fields}
+
+
+def limit(*holders: dict[str, Any], kind: str = "limit", name: str = "db=x") -> dict[str, Any]:
+    used = len(holders)
+    return {
+        "name": name, "kind": kind, "total": 2, "used": used, "nodes": ["h"], "holders": holders,
+    }  # fmt: skip
+
+
+def queue(name: str, size: int, steps: list[str], holders: list[str]) -> dict[str, Any]:
+    held = [{"key": key, "seconds": 1.0} for key in holders]
+    return {"limit": name, "size": size, "steps": steps, "holders": held}
+
+
+def test_holders_have_their_runs_and_steps_and_waiters_those_of_all_runs() -> None:
+    first = queue("db=x (cluster)", 3, ["load[4]", "load[5]"], ["load[1]"])
+    runs = [
+        LiveRun("a", "nightly", {"queues": [first], "running": []}),
+        LiveRun("b", "hourly", {"queues": [queue("db=x (cluster)", 1, ["q"], [])], "running": []}),
+        LiveRun("c", "other", None),
+    ]
+    [shown] = with_runs([limit(holder("run a"), holder("run gone"), holder("own"))], runs)
+    assert [(each["run_id"], each["step"]) for each in shown["holders"]] == [
+        ("a", "load[1]"),
+        ("gone", None),
+        (None, None),
+    ]
+    assert shown["waiters"] == [
+        {"run_id": "a", "job": "nightly", "size": 3, "steps": ["load[4]", "load[5]"]},
+        {"run_id": "b", "job": "hourly", "size": 1, "steps": ["q"]},
+    ]
+
+
+def test_without_waiters_steps_are_known_where_all_of_them_hold() -> None:
+    running = [{"key": "x"}, {"key": "y"}]
+    run = LiveRun("a", "j", {"queues": [], "running": running})
+    [pool] = with_runs([limit(holder("run a"), holder("run a"), kind="pool", name="p")], [run])
+    assert [each["step"] for each in pool["holders"]] == ["x", "y"]
+    [pool] = with_runs([limit(holder("run a"), kind="pool", name="p")], [run])
+    assert [each["step"] for each in pool["holders"]] == [None]
+
+
+def test_a_pool_and_a_limit_of_one_name_are_apart() -> None:
+    run = LiveRun("a", "j", {"queues": [queue("pool db", 1, ["q"], [])], "running": []})
+    shown = with_runs([limit(name="db"), limit(kind="pool", name="db")], [run])
+    assert [len(each["waiters"]) for each in shown] == [0, 1]
