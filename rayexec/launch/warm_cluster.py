@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import threading
 from typing import Any
@@ -135,18 +134,6 @@ class WarmCluster:
         if self._address is None or self._error is not None:
             raise EngineError(self._error or "no Ray was asked for.")
         return self._address
-
-    def for_run(self) -> tuple[str | None, SpareDrivers | None]:
-        """Return the address for the driver of a run, and spare drivers; both None without a Ray.
-
-        Waits for a start under way: a run that starts a Ray of its own takes as long.
-        """
-        if self.state is ClusterState.STARTING:
-            with contextlib.suppress(EngineError):
-                self.wait()
-        if self.state is not ClusterState.UP:
-            return None, None
-        return self._address, self._spares
 
     def stop(self) -> None:
         """End the Ray, if it is an own one, and the spare driver; ``begin`` starts anew."""

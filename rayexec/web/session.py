@@ -57,8 +57,10 @@ class Session:
     port: int = 0
     #: The client of the child process with the user's jobs; None without a file or module.
     code: Any = None
-    #: The cluster that launched runs use (a ``WatchedCluster``); None before the start.
+    #: The cluster that launched runs use (a ``WarmCluster``); None before the start.
     cluster: Any = None
+    #: The state of the cluster for pages (a ``WatchedCluster``); None before the start.
+    watched_cluster: Any = None
     #: Whether each answer is held against its model, as tests do.
     checks_answers: bool = False
     _threads: ThreadPoolExecutor = field(

@@ -14,9 +14,12 @@ import time
 from typing import Any
 
 from rayexec.cluster.local_cluster import running
+from rayexec.errors import RayexecError, StoreError
 from rayexec.launch.warm_cluster import ClusterState, WarmCluster
-from rayexec.store import RunStore, is_over, settled
+from rayexec.store import RunStore, is_over
+from rayexec.store.base import watch
 from rayexec.views.limit_use import LiveRun, with_runs
+from rayexec.views.now import now_of
 from rayexec.web.live import Topic
 from rayexec.web.session import Session
 
@@ -29,7 +32,8 @@ RESTART_PAUSE_S = 1.0
 WANTED_S = 5.0
 FIRST_ANSWER_S = 6.0
 _LOOK_INTERVAL_S = 0.5
-_RUNS_INTERVAL_S = 1.0
+# So many live runs are asked for their state at once.
+_MOST_RUNS = 100
 _LINE_BYTES = 16 * 1024 * 1024
 # As ``python -m``, which would look for modules in the working directory first.
 _PROGRAM = """\
@@ -45,8 +49,7 @@ class WatchedCluster:
 
     def __init__(self, session: Session, cluster: WarmCluster) -> None:
         self._session = session
-        #: The cluster that launched runs use.
-        self.warm = cluster
+        self._cluster = cluster
         self._wanted_until = 0.0
         self._task: asyncio.Task[None] | None = None
         self._address: str | None = None
@@ -56,10 +59,6 @@ class WatchedCluster:
         self._findings: list[str] = []
         self._runs: list[LiveRun] = []
         self._news = asyncio.Event()
-
-    def facts(self) -> dict[str, Any]:
-        """Return the address and the state."""
-        return self._facts()[0]
 
     async def feed(self, topic: Topic) -> None:
         """Publish the state for as long as somebody watches the topic."""
@@ -106,9 +105,9 @@ class WatchedCluster:
 
     def _facts(self) -> tuple[dict[str, Any], str | None]:
         """Return the facts of the cluster, and its address if it can be asked."""
-        facts = self.warm.facts()
+        facts = self._cluster.facts()
         if facts["state"] != ClusterState.NONE.value:
-            return facts, self.warm.address
+            return facts, self._cluster.address
         address = running()
         if address is None:
             return facts, None
@@ -186,7 +185,7 @@ class WatchedCluster:
         else:
             self._status, self._error = document["status"], None
             self._as_of = document["time"]
-            self._runs = await self._session.in_thread(_live_runs, self._session.store)
+            self._runs = await self._session.in_thread(_live_runs, self._session)
         self._news.set()
 
     async def close(self) -> None:
@@ -198,7 +197,21 @@ class WatchedCluster:
                 await self._task
 
 
-def _live_runs(store: RunStore) -> list[LiveRun]:
-    """Return the runs of a store that are not over, with their states."""
-    records = [record for record in map(settled, store.list()) if not is_over(record)]
-    return [LiveRun(record.run_id, record.job_name, None) for record in records]
+def _live_runs(session: Session) -> list[LiveRun]:
+    """Return the runs of the store that are not over, with their states; ask for new states."""
+    try:
+        records = [record for record in session.runs.records() if not is_over(record)]
+    except StoreError:
+        return []
+    return [
+        LiveRun(record.run_id, record.job_name, _state_of(session.store, record.run_id))
+        for record in records[:_MOST_RUNS]
+    ]
+
+
+def _state_of(store: RunStore, run_id: str) -> dict[str, Any] | None:
+    try:
+        watch(store, run_id)
+        return now_of(store, store.open(run_id))
+    except RayexecError:  # it begins, is somewhere else, or has just gone
+        return None

@@ -137,7 +137,21 @@ def test_a_limit_has_its_holders_and_waiters_of_all_runs(home: Path, lasting: st
         [holder] = limit["holders"]
         assert holder["run_id"] in ids
         assert process_stats()[holder["pid"]]
-        assert set(until(lambda: served.get("api/cluster")["runs"], bool)) <= ids
+
+        def is_joined(answer: Any) -> bool:
+            shown = answer["limits"][0]
+            return bool(len(shown["waiters"]) == 2 and shown["holders"][0]["step"])
+
+        answer = until(lambda: served.get("api/cluster"), is_joined)
+        shown = answer["limits"][0]
+        [holder] = shown["holders"]
+        assert holder["step"] in ("load", "load_2")
+        assert {each["run_id"] for each in shown["waiters"]} == ids == set(answer["runs"])
+        waiting = {each["run_id"]: each for each in shown["waiters"]}
+        assert waiting[holder["run_id"]]["size"] == 1
+        [other] = ids - {holder["run_id"]}
+        assert (waiting[other]["size"], waiting[other]["job"]) == (2, "nightly")
+        assert waiting[other]["steps"] == ["load", "load_2"]
         (home / "go").touch()
         for run in runs:
             run.wait(TIMEOUT_S)

@@ -33,7 +33,8 @@ def routes(session: Session) -> list[web.RouteDef]:
 async def start(session: Session) -> None:
     """Give the session its cluster; begin to warm it for runs, where that was asked for."""
     cluster = WarmCluster(session.options.address)
-    session.cluster = watched = WatchedCluster(session, cluster)
+    session.cluster = cluster
+    session.watched_cluster = watched = WatchedCluster(session, cluster)
     session.live.register("cluster", watched.feed)
     if session.options.warms_ray:
         asyncio.get_running_loop().call_later(WARM_DELAY_S, cluster.begin)
@@ -41,25 +42,24 @@ async def start(session: Session) -> None:
 
 async def stop(session: Session) -> None:
     """End the Ray of this server, and the child that looks at it."""
-    watched: WatchedCluster = session.cluster
-    await watched.close()
-    await session.in_thread(watched.warm.close)
+    await session.watched_cluster.close()
+    await session.in_thread(session.cluster.close)
 
 
 async def _show(call: Call[NoQuery]) -> dict[str, Any]:
-    watched: WatchedCluster = call.session.cluster
+    watched: WatchedCluster = call.session.watched_cluster
     return await watched.answer()
 
 
 def _begin(call: Call[NoBody]) -> dict[str, Any]:
     """Start the Ray of this server, or look for the given one again."""
-    cluster: WarmCluster = call.session.cluster.warm
+    cluster: WarmCluster = call.session.cluster
     cluster.begin()
     return {"state": cluster.state.value}
 
 
 def _end(call: Call[NoBody]) -> dict[str, Any]:
-    cluster: WarmCluster = call.session.cluster.warm
+    cluster: WarmCluster = call.session.cluster
     if not cluster.is_own:
         raise ApiError(
             409,

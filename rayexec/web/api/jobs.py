@@ -21,6 +21,7 @@ from rayexec.launch.hosted_code import (
 )
 from rayexec.launch.launching import launch_job
 from rayexec.launch.run_text import ON_RAY, RunText
+from rayexec.launch.warm_cluster import ClusterState
 from rayexec.selection.clauses import split_clauses
 from rayexec.views.run_report import run_row
 from rayexec.web.endpoints import ApiError, Call, get, post
@@ -177,8 +178,9 @@ class JobEndpoints:
     async def plan(self, call: Call[RunBody]) -> dict[str, Any]:
         """Return the preview of a run."""
         text, cluster = _text(call.given), self._session.cluster
-        if text["where"] == ON_RAY and cluster is not None and not cluster.is_own:
-            text["where"] = cluster.address or ON_RAY
+        if text["where"] == ON_RAY and cluster is not None:
+            is_there = not cluster.is_own or cluster.state is ClusterState.UP
+            text["where"] = (cluster.address if is_there else None) or ON_RAY
         capacity, notes = None, []
         if (address := RunText(where=text["where"]).address) is not None:
             try:
