@@ -8,7 +8,7 @@ from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.render.tables import cached_outputs_table, decimal_size, results_console
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.store import CacheRecord, StepCache, default_store, store_at
-from rayexec.views.cached_outputs import cached_row, chosen_entries, remove_entries
+from rayexec.views.cache_sums import cached_row, chosen_entries, remove_entries
 
 __all__ = ["delete_entries", "list_entries"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from rayexec.views.cached_outputs import chosen_entries, remove_entries, sums_by_op
+from rayexec.views.cache_sums import chosen_entries, remove_entries, sums_by_op
 from rayexec.web.endpoints import Call, delete, get
 from rayexec.web.models.base import NoQuery
 from rayexec.web.models.cache import CacheAnswer, CacheDeletion, DeletedAnswer
