@@ -2,7 +2,7 @@
  * Requests of the JSON API, by paths relative to the base path, such as "api/runs".
  */
 
-/** @import { Problem, Session } from "./types.js" */
+/** @import { Jobs, Problem, Session } from "./types.js" */
 
 /** @typedef {Record<string, string | number | boolean | string[] | null | undefined>} Params */
 
@@ -145,6 +145,25 @@ async function errorOf(response) {
     message = "This page has no valid token. Open the address that `rayexec dev` printed.";
   }
   return new ApiError(response.status, message, document.problems);
+}
+
+const JOBS_MS = 2_000;
+/** @type {Promise<Jobs> | null} */
+let jobsAsked = null;
+let jobsAskedAt = 0;
+
+/**
+ * Return the jobs; header and page share an answer of the last moment, unless it must be fresh.
+ * @param {{ isFresh?: boolean }} [options]
+ * @returns {Promise<Jobs>}
+ */
+export function jobs({ isFresh = false } = {}) {
+  const now = performance.now();
+  if (jobsAsked === null || isFresh || now - jobsAskedAt > JOBS_MS) {
+    jobsAsked = get("api/jobs");
+    jobsAskedAt = now;
+  }
+  return /** @type {Promise<Jobs>} */ (jobsAsked);
 }
 
 /** @type {Promise<Session> | null} */

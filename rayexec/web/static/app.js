@@ -2,7 +2,7 @@
  * The frame of all pages: header, connection state, keys, and views of what is wrong.
  */
 
-import { get } from "./api.js";
+import { jobs } from "./api.js";
 import { h, icon, replace, s } from "./dom.js";
 import { bind, listed } from "./keys.js";
 import { connection, watch } from "./live.js";
@@ -12,7 +12,6 @@ import { themeButton } from "./theme.js";
 import { clock } from "./format.js";
 
 /** @import { ConnectionState } from "./live.js" */
-/** @import { Jobs } from "./types.js" */
 
 const always = new AbortController().signal;
 /** @type {Record<string, string[]>} Pages below each entry of the header. */
@@ -88,18 +87,22 @@ function jobSwitcher() {
     if (choice.value) go(path("jobs", choice.value));
     choice.value = "";
   });
+  let version = -1;
   const fill = async () => {
-    /** @type {Jobs} */
-    const { jobs } = await get("api/jobs");
-    choice.hidden = jobs.length < 2;
+    const answer = await jobs({ isFresh: version >= 0 });
+    version = answer.version;
+    choice.hidden = answer.jobs.length < 2;
     replace(
       choice,
       h("option", { value: "" }, "Go to job…"),
-      jobs.map(({ name }) => h("option", { value: name }, name)),
+      answer.jobs.map(({ name }) => h("option", { value: name }, name)),
     );
   };
   const refill = () => fill().catch(() => {});
-  watch("jobs", { onMessage: refill }, always);
+  watch("jobs", {
+    // The first message may tell of the version that is here already.
+    onMessage: ({ data }) => version >= 0 && data.version !== version && void refill(),
+  }, always);
   void refill();
   return choice;
 }

@@ -2,7 +2,7 @@
  * The jobs of the file or module: their last runs, and the way to launch them.
  */
 
-import { get, session } from "./api.js";
+import { jobs as askJobs, session } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { ago, count, duration, moment } from "./format.js";
 import { watch } from "./live.js";
@@ -28,20 +28,24 @@ export async function mount(root, { signal }) {
   const where = facts.source?.file ?? facts.source?.module;
   if (where) head.append(h("code", { class: "muted" }, where));
   let isFirst = true;
+  let version = -1;
 
   const load = async () => {
-    /** @type {Jobs} */
-    const answer = await get("api/jobs", {}, signal);
+    const answer = await askJobs({ isFresh: !isFirst });
     if (signal.aborted) return;
     if (isFirst && answer.state === "ready" && answer.jobs.length === 1) {
       go(path("jobs", answer.jobs[0].name), { replace: true });
       return;
     }
     isFirst = false;
+    version = answer.version;
     replace(content, view(answer, facts));
   };
   const reload = () => load().catch(() => {});
-  watch("jobs", { onMessage: reload, poll: load }, signal);
+  watch("jobs", {
+    onMessage: ({ data }) => version >= 0 && data.version !== version && void reload(),
+    poll: load,
+  }, signal);
   watch("runs", { onMessage: reload }, signal);
   await style("lists.css");
   try {

@@ -97,6 +97,7 @@ export function watch(topic, watcher, signal) {
  * @param {number} row
  */
 export function have(topic, row) {
+  if (rowsHad.get(topic) === row) return;
   rowsHad.set(topic, row);
   unsaid.have.add(topic);
   plan();

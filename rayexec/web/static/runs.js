@@ -31,9 +31,8 @@ export async function mount(root, { query, signal }) {
   breadcrumb([{ label: "Runs" }]);
   root.classList.add("is-full");
   const page = new RunsPage(root, filtersOf(query), signal);
-  const facts = await session();
   await style("lists.css");
-  if (!signal.aborted) await page.open(facts.read_only);
+  if (!signal.aborted) await page.open();
 }
 
 /**
@@ -78,15 +77,14 @@ class RunsPage {
     );
   }
 
-  /** @param {boolean} isReadOnly */
-  async open(isReadOnly) {
+  async open() {
     this.table = new Table({
       label: "Runs",
       columns: RUN_COLUMNS,
       key: (run) => run.run_id,
       rowHeight: 38,
       open: (run) => go(path("runs", run.run_id)),
-      select: () => void this.showSelection(isReadOnly),
+      select: () => void this.showSelection(),
       rowClass: (run) => (run.status === "UNREADABLE" ? "is-dim" : ""),
       signal: this.signal,
     });
@@ -312,9 +310,11 @@ class RunsPage {
     return h("span", { class: `filter filter-${name}` }, input);
   }
 
-  /** @param {boolean} isReadOnly */
-  async showSelection(isReadOnly) {
-    const { selectionBar } = await import("./runs_actions.js");
+  async showSelection() {
+    const [{ selectionBar }, { read_only: isReadOnly }] = await Promise.all([
+      import("./runs_actions.js"),
+      session(),
+    ]);
     const table = this.table;
     const chosen = this.runs.filter((run) => table?.selected.has(run.run_id));
     this.actions.hidden = !chosen.length;

@@ -12,7 +12,7 @@ import { bar, chip, inOneLine } from "./status.js";
 
 /** @type {Column<ListedRun>[]} */
 export const RUN_COLUMNS = [
-  { key: "select", label: "", width: "18px", cell: tick },
+  { key: "select", label: "Chosen", hideLabel: true, width: "18px", cell: tick },
   { key: "status", label: "Status", width: "var(--status-width, 104px)", cell: statusOf },
   { key: "job", label: "Job", width: "minmax(110px, 2fr)", cell: jobOf },
   { key: "id", label: "Run", width: "76px", from: 520, cell: (run) => runLink(run.run_id) },

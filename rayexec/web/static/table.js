@@ -11,7 +11,8 @@ import { h, replace } from "./dom.js";
 
 /**
  * A column. `width` is a width of a CSS grid; `from` the least width of the table, in pixels, at
- * which the column shows; `sort` makes its heading a button.
+ * which the column shows; `sort` makes its heading a button, and `hideLabel` leaves it to screen
+ * readers.
  * @template R
  * @typedef {{
  *   key: string,
@@ -21,6 +22,7 @@ import { h, replace } from "./dom.js";
  *   from?: number,
  *   align?: "right",
  *   sort?: boolean,
+ *   hideLabel?: boolean,
  * }} Column
  */
 
@@ -207,7 +209,7 @@ export class Table {
                 h("span", { class: "sort-sign", "aria-hidden": "true" },
                   isSorted ? (this.sorted?.desc ? "↓" : "↑") : ""),
               )
-            : column.label,
+            : h("span", { class: column.hideLabel ? "hidden" : null }, column.label),
         );
       }),
     );
