@@ -13,7 +13,7 @@ __all__ = ["Traffic", "assert_accessible", "assert_fits"]
 
 def assert_accessible(page: Page) -> None:
     """Hold a page against the rules of axe."""
-    from axe_playwright_python.base import AXE_FILE_PATH
+    from axe_playwright_python.base import AXE_FILE_PATH  # type: ignore[import-untyped]
 
     page.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
     found: dict[str, Any] = page.evaluate("() => axe.run({resultTypes: ['violations']})")
