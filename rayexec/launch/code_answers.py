@@ -13,19 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rayexec.errors import LoadError
+from rayexec.errors import LoadError, SelectionError
 from rayexec.jobs import Job
 from rayexec.launch.job_file import JobSource
 from rayexec.launch.run_text import RunText
 from rayexec.names import nearest
 
 if TYPE_CHECKING:
+    from rayexec.config.run_config_schema import RunConfigSchema
     from rayexec.launch.checked_run import CheckedRun
     from rayexec.placement.capacity import Capacity
     from rayexec.plan import Plan
     from rayexec.views.step_times import Timings
 
-__all__ = ["CodeAnswers", "as_capacity"]
+__all__ = ["CodeAnswers", "UnknownJobError", "as_capacity", "schema_of"]
 
 _TIMINGS_LIFETIME_S = 10.0
 
@@ -92,6 +93,30 @@ class CodeAnswers:
         plan = compile_job(self._find(job)[1], selection or None)
         return {"selected": list(plan.ops_by_key), "ops": len(plan.ops_by_key)}
 
+    def completion(self, job: str, selection: Sequence[str] = ()) -> dict[str, Any]:
+        """Return what an editor offers: keys of run config, ops, tags, pools, variables by name."""
+        from rayexec.config.completion import completion_tree
+        from rayexec.plan import compile_job
+
+        chosen = self._find(job)[1]
+        whole = compile_job(chosen)
+        try:
+            plan = compile_job(chosen, selection or None)
+        except SelectionError:  # a check tells it
+            plan = whole
+        ops = whole.ops_by_key.values()
+        tags = {
+            *map("=".join, (chosen.run_tags or {}).items()),
+            *("=".join(tag) for op in ops for tag in op.tags.items()),
+        }
+        return {
+            "tree": completion_tree(schema_of(chosen, plan)),
+            "ops": list(whole.node_paths),
+            "tags": sorted(tags),
+            "pools": sorted({op.pool.name for op in ops if op.pool is not None}),
+            "env_vars": sorted(os.environ),
+        }
+
     def check(self, job: str, **text: Any) -> dict[str, Any]:
         """Return the mistakes of a run that is written as the fields of ``RunText``."""
         from rayexec.launch.checked_run import check_run
@@ -143,6 +168,7 @@ class CodeAnswers:
             attach=written.address,
             dashboard=written.dashboard,
             store=store,
+            directory=os.getcwd(),
             resume_from=resume_from,
             steps=steps,
         )
@@ -237,6 +263,20 @@ class CodeAnswers:
             if (line := line_of_definition(text, [attribute, job.name])) is not None:
                 return file, line
         return main, None
+
+
+def schema_of(job: Job, plan: Plan) -> RunConfigSchema:
+    """Return the schema of the run config of a job for the ops of a plan."""
+    from rayexec.config.run_config_schema import run_config_schema
+    from rayexec.definitions.io_manager import IO_MANAGER
+    from rayexec.execute.default_io_manager import default_io_manager
+    from rayexec.run.used_resources import used_resources
+
+    resources = dict(job.resource_defs)
+    if IO_MANAGER not in resources:
+        resources |= default_io_manager(None, job.config, in_process=False)
+    needed = used_resources(plan, resources)
+    return run_config_schema(job, plan.ops_by_key, plan.open_inputs, resources, needed)
 
 
 def _count_ops(graph: Any) -> int:

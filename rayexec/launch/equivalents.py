@@ -36,6 +36,8 @@ class RunToCopy:
     #: The address of a cluster's dashboard, which starts the driver there.
     dashboard: str | None = None
     store: str | None = None
+    #: The working directory, where a module is looked for first.
+    directory: str | None = None
     #: The run to resume, and clauses over its steps; without clauses from its failure.
     resume_from: str | None = None
     steps: Sequence[str] = ()
@@ -67,6 +69,8 @@ def command_for(run: RunToCopy) -> str:
     command = shlex.join(arguments)
     if run.store is not None and run.resume_from is None:
         command = f"RAYEXEC_HOME={shlex.quote(run.store)} {command}"
+    if run.source.module is not None and run.directory is not None:
+        command = f"cd {shlex.quote(run.directory)} && {command}"
     if not run.config:
         return f"{command}\n"
     text = run.yaml if run.yaml.endswith("\n") else f"{run.yaml}\n"
@@ -155,7 +159,14 @@ def _python_arguments(run: RunToCopy) -> list[str]:
 
 
 def _imports(run: RunToCopy) -> str:
-    return "import datetime\n\n" if "datetime." in literal(dict(run.config)) else ""
+    """Return what precedes the imports of rayexec."""
+    is_module = run.source.module is not None and run.directory is not None
+    modules = ["datetime"] if "datetime." in literal(dict(run.config)) else []
+    modules += ["os"] if is_module else []
+    lines = [f"import {module}\n" for module in modules]
+    if is_module:
+        lines.append(f"\nos.chdir({_scalar(run.directory)})\n")
+    return "".join([*lines, "\n"]) if lines else ""
 
 
 def literal(value: Any, margin: str = "") -> str:

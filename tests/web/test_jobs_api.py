@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -130,3 +132,13 @@ def test_mistakes_start_nothing(served: ServedInThread, tmp_path: Path) -> None:
     assert answer.status == 422
     assert "name 'undefined' is not defined" in answer.json["error"]
     assert not list((tmp_path / "home").glob("**/run.json"))
+
+
+def test_completion_offers_keys_and_no_values_of_variables(served: ServedInThread) -> None:
+    completion = served.get("api/jobs/copy/completion", selection="save")
+    tree = completion["tree"]
+    root = tree["types"][tree["root"]]
+    assert {"ops", "execution", "loggers"} <= set(root["keys"])
+    assert (completion["ops"], completion["tags"]) == (["load", "save"], ["team=data"])
+    assert "RAYEXEC_HOME" in completion["env_vars"]
+    assert os.environ["RAYEXEC_HOME"] not in json.dumps(completion)

@@ -29,6 +29,7 @@ from rayexec.web.live import Topic
 from rayexec.web.models.base import NoQuery
 from rayexec.web.models.jobs import (
     CheckAnswer,
+    CompletionAnswer,
     CopyAnswer,
     CopyBody,
     GraphQuery,
@@ -38,6 +39,7 @@ from rayexec.web.models.jobs import (
     LayoutAnswer,
     PlanAnswer,
     RunBody,
+    SelectionQuery,
 )
 from rayexec.web.runs_of_jobs import RunsOfJobs
 from rayexec.web.session import Session
@@ -57,6 +59,13 @@ def routes(session: Session) -> list[web.RouteDef]:
         get("api/jobs", endpoints.list, JobsAnswer, "The jobs of the code."),
         get(job, endpoints.show, JobAnswer, "One job with its ops and its runs."),
         get(f"{job}/graph", endpoints.graph, LayoutAnswer, "A drawing.", query=GraphQuery),
+        get(
+            f"{job}/completion",
+            endpoints.completion,
+            CompletionAnswer,
+            "Keys and values to offer.",
+            query=SelectionQuery,
+        ),
         post(
             f"{job}/check",
             endpoints.check,
@@ -170,6 +179,10 @@ class JobEndpoints:
             depth=given.depth,
             selection=split_clauses([given.selection]),
         )
+
+    async def completion(self, call: Call[SelectionQuery]) -> dict[str, Any]:
+        """Return what an editor offers."""
+        return await self._ask(call, "completion", selection=split_clauses([call.given.selection]))
 
     async def check(self, call: Call[RunBody]) -> dict[str, Any]:
         """Return the mistakes of a run."""

@@ -10,6 +10,7 @@ from rayexec.web.models.base import Model, Row
 
 __all__ = [
     "CheckAnswer",
+    "CompletionAnswer",
     "CopyAnswer",
     "CopyBody",
     "GraphQuery",
@@ -201,6 +202,23 @@ class LayoutAnswer(Model):
     edges: list[LayoutEdge]
     folded: list[str]
     total_ops: int
+
+
+class CompletionTree(Model):
+    """Types of run config by id; ``root`` is the id of the whole document's."""
+
+    root: str
+    types: dict[str, dict[str, Any]]
+
+
+class CompletionAnswer(Model):
+    """What an editor offers: keys and values, paths of ops, tags, pools, names of variables."""
+
+    tree: CompletionTree
+    ops: list[str]
+    tags: list[str]
+    pools: list[str]
+    env_vars: list[str]
 
 
 class RunBody(Model):
