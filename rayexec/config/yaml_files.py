@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from rayexec.config.yaml_text import YamlTextError, read_yaml_text
 from rayexec.errors import InvariantError, LoadError
 
 __all__ = [
@@ -130,12 +130,9 @@ def read_yaml(path: str, form: str) -> dict[str, Any]:
 def _parse(text: str, where: str, form: str) -> dict[str, Any]:
     """Return the mapping in a YAML text from ``where``."""
     try:
-        document = yaml.load(text, _Loader)  # a SafeLoader
-    except yaml.MarkedYAMLError as error:
+        document = read_yaml_text(text, max_characters=None).value
+    except YamlTextError as error:
         raise ConfigFileError(_describe(where, text, error)) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # PyYAML raises ValueError for impossible dates, RecursionError for endless nesting.
-        raise ConfigFileError(f"{where} is not valid YAML: {error}") from None
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -143,42 +140,17 @@ def _parse(text: str, where: str, form: str) -> dict[str, Any]:
     return document
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads YAML as SafeLoader does, but refuses a repeated key, since one value would be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if (
-                not isinstance(key_node, yaml.ScalarNode)
-                or key_node.tag == "tag:yaml.org,2002:merge"
-            ):
-                continue
-            if key_node.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None,
-                    None,
-                    f"the key {key_node.value!r} is already in this mapping",
-                    key_node.start_mark,
-                )
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _describe(where: str, text: str, error: yaml.MarkedYAMLError) -> str:
+def _describe(where: str, text: str, error: YamlTextError) -> str:
     """Return the message for an error, with the position and the line of text."""
-    mark = error.problem_mark or error.context_mark
-    reason = error.problem or error.context or "it cannot be read"
-    if mark is None:
-        return f"{where} is not valid YAML: {reason}"
-    lines = text.splitlines()
+    first, *others = error.problems
+    lines = re.split(r"\r\n|\n|\r", text)
     shown = ""
-    if mark.line < len(lines):
-        line = lines[mark.line]
-        pointer = "".join("\t" if character == "\t" else " " for character in line[: mark.column])
+    if first.line <= len(lines):
+        line = lines[first.line - 1]
+        before = line[: first.column - 1]
+        pointer = "".join("\t" if character == "\t" else " " for character in before)
         shown = f"\n\n  {line}\n  {pointer}^"
-    around = f" ({error.context})" if error.context and error.problem else ""
-    position = (
-        f"{where.removeprefix('config file ')}, line {mark.line + 1}, column {mark.column + 1}"
-    )
-    return f"{position}: not valid YAML: {reason}{around}{shown}"
+    around = f" ({error.context})" if error.context else ""
+    more = "".join(f"\nline {each.line}, column {each.column}: {each.message}" for each in others)
+    position = f"{where.removeprefix('config file ')}, line {first.line}, column {first.column}"
+    return f"{position}: not valid YAML: {first.message}{around}{shown}{more}"
