@@ -7,14 +7,21 @@ stack, and refuses aliases that multiply a text (the "billion laughs").
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from rayexec.errors import LoadError
+from rayexec.config.yaml_problems import (
+    PlacedProblem,
+    YamlTextError,
+    decoded,
+    line_starts,
+    pyyaml_error,
+    text_error,
+    text_problem,
+)
 
 __all__ = [
     "MAX_CHARACTERS",
@@ -33,54 +40,14 @@ MAX_DEPTH = 64
 _MOST_GROWTH = 10
 _GROWTH_OF_ANY_TEXT = 10_000
 
-_LINE_END = re.compile(r"\r\n|\n|\r")
 _BRACKET = re.compile(r"[\[\]{}]")
 _MOST_BRACKETS = 256
 _INDICATORS = re.compile(r"(?:[-?:][ \t]+){256}")
-# The Python parser has the better messages, and needs a second for this many characters.
-_MOST_PARSED_TWICE = 100_000
 _MERGE = "tag:yaml.org,2002:merge"
 _STR = "tag:yaml.org,2002:str"
 # The parser in C is 15 times faster. It reads these differently, and has other messages.
 _FAST_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _READ_DIFFERENTLY = re.compile(r"[\t!]|[|>][-+0-9]*#")
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedProblem:
-    """A problem with its range in a text; lines and columns begin at 1 and count characters."""
-
-    line: int
-    column: int
-    end_line: int
-    #: The column behind the last character.
-    end_column: int
-    path: tuple[str, ...]
-    message: str
-    #: Text to put in the place of the range, where one is likely.
-    fix: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-able data."""
-        return {
-            "line": self.line,
-            "column": self.column,
-            "end_line": self.end_line,
-            "end_column": self.end_column,
-            "path": list(self.path),
-            "message": self.message,
-            "fix": self.fix,
-        }
-
-
-class YamlTextError(LoadError):
-    """A text is no YAML of one document within the limits; ``problems`` has at least one."""
-
-    def __init__(self, problems: Iterable[PlacedProblem], context: str = "") -> None:
-        self.problems = tuple(problems)
-        #: Circumstances of the first problem, such as ``while parsing a flow mapping``.
-        self.context = context
-        super().__init__(self.problems[0].message)
 
 
 @dataclass(eq=False, slots=True)
@@ -118,12 +85,12 @@ class TextNode:
 
     def entry(self, name: str) -> TextEntry | None:
         """Return the entry of a key, also one that a merge (``<<``) brings."""
-        for each in self.entries:
-            if each.name == name and not each.is_merge:
-                return each
-        for each in self.entries:
-            if each.is_merge:
-                for merged in each.value.items or [each.value]:
+        for own in self.entries:
+            if own.name == name and not own.is_merge:
+                return own
+        for own in self.entries:
+            if own.is_merge:
+                for merged in own.value.items or [own.value]:
                     if (inner := merged.entry(name)) is not None:
                         return inner
         return None
@@ -152,13 +119,13 @@ class YamlText:
         #: None for a text without a value.
         self.root = root
         self.value = value
-        self._lines = _line_starts(text)
+        self._lines = line_starts(text)
 
     def placed(
         self, start: int, end: int, path: tuple[str, ...], message: str, fix: str | None = None
     ) -> PlacedProblem:
         """Return a problem at a range of offsets."""
-        return _placed(self._lines, start, end, path, message, fix)
+        return text_problem(self._lines, start, end, path, message, fix)
 
 
 def read_yaml_text(given: str | bytes, *, max_characters: int | None = MAX_CHARACTERS) -> YamlText:
@@ -166,15 +133,15 @@ def read_yaml_text(given: str | bytes, *, max_characters: int | None = MAX_CHARA
 
     A repeated key is an error, since one of its values would be lost; all of them are reported.
     """
-    text = _decoded(given) if isinstance(given, bytes) else given
+    text = decoded(given) if isinstance(given, bytes) else given
     if max_characters is not None and len(text) > max_characters:
-        raise _error(text, 0, 0, f"the text has more than {max_characters:,} characters")
+        raise text_error(text, 0, 0, f"the text has more than {max_characters:,} characters")
     _check_nesting(text)
     composer = _Composer(text)
     try:
         root = composer.composed()
     except (yaml.YAMLError, UnicodeEncodeError) as error:
-        raise _described(text, error) from None
+        raise pyyaml_error(text, error) from None
     return YamlText(text, root, composer.value(root))
 
 
@@ -185,80 +152,9 @@ def _check_nesting(text: str) -> None:
         depth = depth + 1 if bracket[0] in "[{" else max(0, depth - 1)
         if depth > _MOST_BRACKETS:
             start = bracket.start()
-            raise _error(text, start, start, f"more than {_MOST_BRACKETS} brackets are open")
+            raise text_error(text, start, start, f"more than {_MOST_BRACKETS} brackets are open")
     if (match := _INDICATORS.search(text)) is not None:
-        raise _error(text, match.start(), match.start(), "this is nested too deeply")
-
-
-def _decoded(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", "replace")
-        raise _error(
-            before,
-            len(before),
-            len(before),
-            f"this is not UTF-8 text: {error.reason} at byte {error.start}",
-        ) from None
-
-
-def _line_starts(text: str) -> list[int]:
-    return [0, *(match.end() for match in _LINE_END.finditer(text))]
-
-
-def _placed(
-    lines: list[int],
-    start: int,
-    end: int,
-    path: tuple[str, ...],
-    message: str,
-    fix: str | None = None,
-) -> PlacedProblem:
-    first, last = bisect_right(lines, start), bisect_right(lines, max(start, end))
-    return PlacedProblem(
-        first,
-        start - lines[first - 1] + 1,
-        last,
-        max(start, end) - lines[last - 1] + 1,
-        path,
-        message,
-        fix,
-    )
-
-
-def _error(text: str, start: int, end: int, message: str, context: str = "") -> YamlTextError:
-    return YamlTextError([_placed(_line_starts(text), start, end, (), message)], context)
-
-
-def _described(text: str, error: yaml.YAMLError | UnicodeEncodeError) -> YamlTextError:
-    """Return an error of PyYAML with its place; messages are those of its Python parser."""
-    shift = _bom(text)
-    if isinstance(error, UnicodeEncodeError):
-        return _error(text, error.start + shift, error.end + shift, "a character is no Unicode")
-    if len(text) <= _MOST_PARSED_TWICE:
-        try:
-            for _ in yaml.parse(text[shift:], yaml.SafeLoader):
-                pass
-        except yaml.YAMLError as plainer:
-            error = plainer
-    if isinstance(error, yaml.reader.ReaderError):
-        reason = f"the character U+{int(error.character):04X} is not allowed"
-        start = min(len(text), error.position + shift)
-        return _error(text, start, start + 1, reason)
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return _error(text, 0, 0, str(error))
-    mark = error.problem_mark or error.context_mark
-    reason = error.problem or error.context or "it cannot be read"
-    if "\\t" in reason:
-        reason += "; YAML indents by spaces, not by tabs"
-    start = 0 if mark is None else min(len(text), mark.index + shift)
-    context = error.context if error.context and error.problem else ""
-    return _error(text, start, start + 1 if start < len(text) else start, reason, context)
-
-
-def _bom(text: str) -> int:
-    return int(text.startswith("\ufeff"))
+        raise text_error(text, match.start(), match.start(), "this is nested too deeply")
 
 
 class _Composer:
@@ -266,7 +162,7 @@ class _Composer:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._shift = _bom(text)
+        self._shift = int(text.startswith("\ufeff"))
         self._loader: Any = yaml.SafeLoader("")
         self._anchors: dict[str, TextNode] = {}
         self._open: list[TextNode] = []
@@ -297,7 +193,7 @@ class _Composer:
             raise YamlTextError(self._repeated)
         root = self._root
         if root is not None and root.size > self._count * _MOST_GROWTH + _GROWTH_OF_ANY_TEXT:
-            raise _error(
+            raise text_error(
                 self._text,
                 root.start,
                 root.start,
@@ -312,19 +208,19 @@ class _Composer:
         try:
             return self._loader.construct_document(root.node)
         except yaml.YAMLError as error:
-            raise _described(self._text, error) from None
+            raise pyyaml_error(self._text, error) from None
         except (ValueError, OverflowError, RecursionError) as error:
             loader = yaml.SafeLoader("")
             for scalar in _scalars(root):  # such as an impossible date
                 try:
                     loader.construct_document(scalar.node)
                 except (ValueError, OverflowError) as reason:
-                    raise _error(self._text, scalar.start, scalar.end, str(reason)) from None
-            raise _error(self._text, root.start, root.start, str(error)) from None
+                    raise text_error(self._text, scalar.start, scalar.end, str(reason)) from None
+            raise text_error(self._text, root.start, root.start, str(error)) from None
 
     def _fails(self, event: Any, message: str) -> YamlTextError:
         start, end = self._offsets(event)
-        return _error(self._text, start, end, message)
+        return text_error(self._text, start, end, message)
 
     def _offsets(self, event: Any) -> tuple[int, int]:
         return event.start_mark.index + self._shift, event.end_mark.index + self._shift
@@ -425,9 +321,9 @@ class _Composer:
             value = entry.key.node.value
             if value in seen:
                 message = f"the key {value!r} is already in this mapping"
-                lines = _line_starts(self._text)
+                lines = line_starts(self._text)
                 self._repeated.append(
-                    _placed(lines, entry.key.start, entry.key.end, (value,), message)
+                    text_problem(lines, entry.key.start, entry.key.end, (value,), message)
                 )
             seen.add(value)
 

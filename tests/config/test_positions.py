@@ -148,11 +148,12 @@ def test_empty_values_are_shown_at_their_keys() -> None:
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.dates(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
-@settings(max_examples=200, deadline=None)
+@pytest.mark.long("reads 80 documents in three styles")
+@settings(max_examples=80, deadline=None)
 @given(st.dictionaries(st.text(max_size=4), VALUES), st.sampled_from([None, True, False]))
 def test_texts_have_the_values_that_pyyaml_reads(document: Any, flow: bool | None) -> None:
     text = yaml.safe_dump(document, default_flow_style=flow, allow_unicode=True)
