@@ -7,9 +7,9 @@ import { h, replace } from "./dom.js";
 import { count, duration } from "./format.js";
 import { Painter } from "./gantt_canvas.js";
 import { listen } from "./gantt_input.js";
-import { WorkerLanes, lanesByOp } from "./gantt_lanes.js";
+import { LaneSet, RUNNING } from "./gantt_lane_set.js";
 import { Minimap } from "./gantt_minimap.js";
-import { AXIS, at, laneHeight, laneOf, trackBox, trackOf, xOf } from "./gantt_scene.js";
+import { AXIS, at, laneOf, topsOf, trackBox, trackOf, xOf } from "./gantt_scene.js";
 import { colours } from "./gantt_theme.js";
 import { failureParts, tell, timelineParts } from "./gantt_parts.js";
 import { facts, legend } from "./gantt_words.js";
@@ -25,13 +25,13 @@ import { TimeFold, foldOf } from "./time_fold.js";
  * @property {(step: number) => Promise<string>} keyOf
  * @property {(step: number) => void} onChoose
  * @property {(op: string) => void} onOp
+ * @property {(key: string) => void} onKey
  * @property {string} [by] "worker" or "op"
  * @property {(by: string) => void} [onBy]
  * @property {AbortSignal} signal
  */
 
-/** Ops are packed again at most this often while a run grows. */
-const PACK_MS = 1_000;
+const FOLD_MS = 2_000;
 const SHORTEST_SPAN = 1e-6;
 const REDUCED_MS = 1_000;
 
@@ -40,21 +40,17 @@ export class Timeline {
   constructor(options) {
     this.options = options;
     this.columns = options.columns;
-    this.by = options.by === "op" ? "op" : "worker";
-    this.workers = new WorkerLanes();
+    this.laneSet = new LaneSet(options.by === "op" ? "op" : "worker");
     this.isWhole = true;
     this.isPlanned = false;
     this.isVisible = true;
-    this.packedAt = -Infinity;
     this.foldedAt = -Infinity;
     this.hasFolds = true;
-    this.drawnAt = 0;
     this.failure = -1;
     /** @type {{time: number, at: number} | null} the driver's clock, and ours at that moment */
     this.clock = null;
-    this.frames = { count: 0, longest: 0 };
     this.parts = timelineParts({
-      by: this.by,
+      by: this.laneSet.by,
       setMode: (mode) => this.#setMode(mode),
       zoom: (factor) => this.#zoom(factor),
       fit: () => this.#fit(),
@@ -120,13 +116,8 @@ export class Timeline {
   update({ moved }) {
     const { columns, scene } = this;
     const time = performance.now();
-    this.workers.update(columns, moved);
-    if (this.by === "worker") scene.lanes = this.workers.lanes;
-    else if (time - this.packedAt > PACK_MS || columns.isOver) {
-      scene.lanes = lanesByOp(columns);
-      this.packedAt = time;
-    }
-    if (time - this.foldedAt > 2 * PACK_MS) {
+    scene.lanes = this.laneSet.lanes(columns, moved, time);
+    if (time - this.foldedAt > FOLD_MS) {
       const fold = this.hasFolds ? foldOf(columns, this.#until()) : new TimeFold();
       if (this.hasFolds) this.parts.foldLabel.hidden = !fold.gaps.length;
       if (fold.gaps.length !== scene.fold.gaps.length || columns.isOver) scene.fold = fold;
@@ -140,12 +131,21 @@ export class Timeline {
 
   /**
    * Show what runs now; null for a run that is over.
-   * @param {{time: number, running: {lane: number, start: number, label: string}[]} | null} now
+   * @param {{time: number, running: {key: string, start: number}[]} | null} now
    */
   setNow(now) {
+    const { scene, laneSet, columns } = this;
     this.clock = now && { time: now.time, at: performance.now() };
-    this.scene.running = now?.running ?? [];
-    this.scene.present = now ? now.time - this.columns.epoch : null;
+    scene.present = now ? now.time - columns.epoch : null;
+    if (!now) laneSet.clearRunning();
+    const bars = now ? laneSet.bars(now.running) : [];
+    const before = scene.lanes.length;
+    const tracks = scene.lanes.at(-1)?.tracks.length;
+    scene.lanes = laneSet.lanes(columns, false, performance.now());
+    scene.running = bars.map((bar) => ({ ...bar, lane: scene.lanes.length - 1 }));
+    if (scene.lanes.length !== before || scene.lanes.at(-1)?.tracks.length !== tracks) {
+      this.#measure();
+    }
     this.invalidate();
   }
 
@@ -160,14 +160,13 @@ export class Timeline {
   invalidate() {
     if (this.isPlanned || this.options.signal.aborted) return;
     this.isPlanned = true;
-    requestAnimationFrame((time) => {
+    requestAnimationFrame(() => {
       this.isPlanned = false;
-      if (!this.options.signal.aborted) this.#frame(time);
+      if (!this.options.signal.aborted) this.#frame();
     });
   }
 
-  /** @param {number} time */
-  #frame(time) {
+  #frame() {
     const { scene } = this;
     if (!this.isVisible || document.visibilityState !== "visible") return;
     if (this.clock) {
@@ -179,12 +178,8 @@ export class Timeline {
       scene.span = this.#whole();
     }
     scene.top = this.parts.frame.scrollTop;
-    const before = performance.now();
     this.painter.draw(scene);
     this.minimap.draw(scene, this.#whole());
-    this.frames.count++;
-    this.frames.longest = Math.max(this.frames.longest, performance.now() - before);
-    this.drawnAt = time;
     if (this.clock) this.#goOn();
   }
 
@@ -209,14 +204,8 @@ export class Timeline {
 
   #measure() {
     const { scene } = this;
-    const { lanes } = scene;
-    if (scene.tops.length !== lanes.length + 1) scene.tops = new Float64Array(lanes.length + 1);
-    let top = 0;
-    lanes.forEach((lane, index) => {
-      scene.tops[index] = top;
-      top += laneHeight(lane, lanes.length);
-    });
-    scene.tops[lanes.length] = top;
+    scene.tops = topsOf(scene.lanes, scene.tops);
+    const top = scene.tops[scene.lanes.length];
     scene.width = Math.max(80, this.parts.frame.clientWidth);
     scene.gutter = scene.width < 520 ? 76 : 132;
     scene.ratio = devicePixelRatio || 1;
@@ -231,10 +220,9 @@ export class Timeline {
 
   /** @param {string} mode */
   #setMode(mode) {
-    this.by = mode;
+    this.laneSet.setMode(mode);
     this.parts.modes.forEach((each, index) =>
       each.setAttribute("aria-pressed", String(["worker", "op"][index] === mode)));
-    this.packedAt = -Infinity;
     this.parts.frame.scrollTop = 0;
     this.update({ moved: false });
     this.options.onBy?.(mode);
@@ -289,14 +277,30 @@ export class Timeline {
     this.scene.hovered = row;
     this.invalidate();
     const lane = found && this.scene.lanes[found.lane];
-    if (found && lane?.area) {
+    if (found && lane?.op === RUNNING) this.#tellRunning(x, y, found.track);
+    else if (found && lane?.area) {
       const slack = this.scene.span / 200;
       const many = lane.area.atOnce(found.time - slack, found.time + slack);
-      this.#tell(x, y, [h("strong", null, lane.label),
+      tell(this.parts, x, y, [h("strong", null, lane.label),
         h("span", null, `${many.toFixed(1)} at once here, ${lane.area.peak} at most, `
           + `${count(lane.area.count)} attempts`)]);
-    } else if (row >= 0) this.#tell(x, y, facts(this.columns, row, this.options.keyOf));
+    } else if (row >= 0) tell(this.parts, x, y, facts(this.columns, row, this.options.keyOf));
     else this.parts.tip.hidden = true;
+  }
+
+  /**
+   * @param {number} x
+   * @param {number} y
+   * @param {number} track
+   */
+  #tellRunning(x, y, track) {
+    const bar = this.scene.running.find((each) => each.track === track);
+    this.parts.canvas.classList.toggle("is-over", bar !== undefined);
+    if (!bar) this.parts.tip.hidden = true;
+    else {
+      const seconds = (this.scene.present ?? bar.start) - bar.start;
+      tell(this.parts, x, y, [h("strong", null, bar.key), `runs for ${duration(seconds)}`]);
+    }
   }
 
   #leave() {
@@ -313,22 +317,16 @@ export class Timeline {
   #click(x, y) {
     const found = at(this.scene, x, y);
     const lane = found && this.scene.lanes[found.lane];
-    if (found && found.row >= 0) this.#open(found.row);
+    const bar = lane?.op === RUNNING && this.scene.running.find((each) =>
+      each.track === found?.track);
+    if (bar) this.options.onKey(bar.key);
+    else if (found && found.row >= 0) this.#open(found.row);
     else if (lane?.area) this.options.onOp(lane.label);
   }
 
   /** @param {number} row */
   #open(row) {
     if (row >= 0) this.options.onChoose(this.columns.step[row]);
-  }
-
-  /**
-   * @param {number} x
-   * @param {number} y
-   * @param {import("./dom.js").Child[]} children
-   */
-  #tell(x, y, children) {
-    tell(this.parts, x, y, children);
   }
 
   /**
@@ -375,7 +373,7 @@ export class Timeline {
     requestAnimationFrame(() => {
       const box = trackBox(scene, lane, trackOf(scene, lane, row));
       const x = Math.max(scene.gutter, xOf(scene, columns.start[row]));
-      this.#tell(x, box.y, facts(columns, row, this.options.keyOf));
+      tell(this.parts, x, box.y, facts(columns, row, this.options.keyOf));
     });
   }
 

@@ -277,7 +277,7 @@ export class Painter {
     const end = xOf(scene, present);
     for (const bar of scene.running) {
       if (bar.lane < first || bar.lane >= last) continue;
-      const { y, h } = trackBox(scene, bar.lane, 0);
+      const { y, h } = trackBox(scene, bar.lane, bar.track);
       const x = Math.max(scene.gutter, xOf(scene, bar.start));
       const wide = Math.max(2, end - x);
       context.fillStyle = colours.running;
@@ -287,9 +287,9 @@ export class Painter {
       context.strokeStyle = colours.running;
       context.lineWidth = 1;
       context.strokeRect(x + 0.5, y + 0.5, Math.max(1, wide - 1), Math.max(1, h - 1));
-      if (wide > MIN_TEXT && h >= 12) {
+      if (wide > MIN_TEXT && h >= 11) {
         context.fillStyle = colours.text;
-        context.fillText(fit(context, bar.label, wide - 8), x + 4, y + h / 2 + 0.5);
+        context.fillText(fit(context, bar.key, wide - 8), x + 4, y + h / 2 + 0.5);
       }
     }
     context.strokeStyle = colours.running;

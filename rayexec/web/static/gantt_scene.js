@@ -19,7 +19,7 @@ import { below } from "./gantt_lanes.js";
  * @property {number} gutter width of the names
  * @property {number} ratio device pixels a pixel
  * @property {import("./gantt_theme.js").Colours} colours
- * @property {{lane: number, start: number, label: string}[]} running
+ * @property {import("./gantt_lane_set.js").RunningBar[]} running
  * @property {number | null} present time that runs on; null when the run is over
  * @property {Int32Array | null} path rows of the critical path
  * @property {number} selected row, or -1
@@ -36,10 +36,24 @@ export const PAD = 2;
  * @param {Lane} lane
  * @param {number} lanes how many there are
  */
-export function laneHeight(lane, lanes) {
+function laneHeight(lane, lanes) {
   if (lane.area) return 44;
+  if (lane.op < -1) return Math.max(22, lane.tracks.length * 14 + 2 * PAD);
   if (lane.op >= 0) return Math.max(22, lane.tracks.length * 9 + 2 * PAD);
   return lanes <= 4 ? 30 : 20;
+}
+
+/**
+ * Return where each lane begins, and the height of all of them at the end.
+ * @param {Lane[]} lanes
+ * @param {Float64Array} former written again where its length fits
+ */
+export function topsOf(lanes, former) {
+  const tops = former.length === lanes.length + 1 ? former : new Float64Array(lanes.length + 1);
+  lanes.forEach((lane, index) => {
+    tops[index + 1] = tops[index] + laneHeight(lane, lanes.length);
+  });
+  return tops;
 }
 
 /**
@@ -84,7 +98,7 @@ export function trackBox(scene, lane, track) {
 export function laneOf(scene, row) {
   const { lanes, columns } = scene;
   if (!lanes.length) return -1;
-  if (lanes[0].op < 0) return columns.lane[row];
+  if (lanes[0].op === -1) return columns.lane[row];
   const op = columns.opOf(row);
   return lanes.findIndex((lane) => lane.op === op);
 }
@@ -116,11 +130,11 @@ export function at(scene, x, y) {
   const time = timeAt(scene, x);
   const slack = Math.abs(timeAt(scene, x + 3) - time);
   const { tracks } = scene.lanes[lane];
-  if (!tracks.length) return { lane, time, row: -1 };
+  if (!tracks.length) return { lane, time, track: -1, row: -1 };
   const { h } = trackBox(scene, lane, 0);
   const inside = y - trackBox(scene, lane, 0).y;
   const track = Math.max(0, Math.min(tracks.length - 1, Math.floor(inside / (h + 1))));
-  return { lane, time, row: tracks[track].rowAt(scene.columns, time, slack) };
+  return { lane, time, track, row: tracks[track].rowAt(scene.columns, time, slack) };
 }
 
 /**

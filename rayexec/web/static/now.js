@@ -96,7 +96,7 @@ export function nowPanel(runId, signal) {
     setText(runningHead, `${count(now.running_count)} running`);
     keyed(running, now.running.slice(0, MOST_RUNNING), {
       key: (each) => each.key,
-      make: (each) => h("li", { title: each.node || null }, step(each.key),
+      make: (each) => h("li", null, step(each.key),
         h("span", { class: "muted" })),
       update: (row, each) => setText(/** @type {Element} */ (row.lastElementChild),
         ` ${seconds(each.seconds + passed)}`),

@@ -122,14 +122,12 @@ class RunPage {
   }
 
   /**
-   * Return the bars of what runs; steps whose worker is not known yet have none.
+   * Return what runs, by the clock of the columns.
    * @param {import("./types.js").Now} now
    */
   runningBars(now) {
-    const epoch = this.data.columns.epoch;
-    return now.running.filter((each) => each.lane !== undefined && each.lane !== null)
-      .map((each) => ({ lane: /** @type {number} */ (each.lane),
-        start: now.time - each.seconds - epoch, label: each.key }));
+    const present = now.time - this.data.columns.epoch;
+    return now.running.map(({ key, seconds }) => ({ key, start: present - seconds }));
   }
 
   /** @param {any} light */
@@ -242,6 +240,7 @@ class RunPage {
         onChoose: (step) => void this.data.keyOf(step)
           .then((key) => go(path("runs", runId, "steps", key)), toastError),
         onOp: (op) => this.showOp(op),
+        onKey: (key) => go(path("runs", runId, "steps", key)),
         onBy: (by) => onQuery(by === "op" ? { by } : {}),
       });
       replace(panel, this.timeline.element);

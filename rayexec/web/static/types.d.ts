@@ -362,7 +362,7 @@ export interface Now {
   over: number;
   ends: StepCounts;
   running_count: number;
-  running: { key: string; node: string; seconds: number; lane?: number }[];
+  running: { key: string; node: string; seconds: number }[];
   waiting: number;
   queues: WaitQueue[];
   retries: { key: string; in_s: number }[];
