@@ -102,6 +102,7 @@ class RunPage {
       onRows: (change) => this.timeline?.update(change),
       onNow: (now) => this.hearNow(now),
       onRun: (light) => this.hearRun(light),
+      onGone: (message) => replace(root, notFound(new ApiError(404, message))),
     }, signal);
     rows.then(() => this.loaded(), (error) => !signal.aborted && toastError(error));
     if (!details.is_over) data.watch();
@@ -132,7 +133,11 @@ class RunPage {
 
   /** @param {any} light */
   hearRun(light) {
-    if (light && !light.is_over && light.status === this.details.report.status) return;
+    if (light && !light.is_over && light.status === this.details.report.status) {
+      this.head.setLight(light);
+      return;
+    }
+    if (light?.is_over && this.details.is_over) return;
     clearTimeout(this.again);
     this.again = setTimeout(() => void this.refresh(), light?.is_over ? 0 : AGAIN_MS);
   }

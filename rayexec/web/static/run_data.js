@@ -19,6 +19,7 @@ const MOST_KEYS_ASKED = 200;
  * @property {(now: Now) => void} [onNow]
  * @property {(light: any) => void} [onRun]
  * @property {(lines: any[]) => void} [onLines]
+ * @property {(message: string) => void} [onGone] the run is no longer in the run store
  */
 
 export class RunData {
@@ -95,8 +96,7 @@ export class RunData {
       onMessage: (message) => this.#hear(message),
       onRows: (buffer) => {
         if (!this.isLoaded) return;
-        if (this.#append(decodeRows(buffer))) have(this.topic, this.columns.next);
-        else void this.load().catch(() => {});
+        if (!this.#append(decodeRows(buffer))) void this.load().catch(() => {});
       },
       poll: async () => {
         await this.load();
@@ -117,6 +117,7 @@ export class RunData {
       if (kind === "now") each.onNow?.(data);
       else if (kind === "run") each.onRun?.(data);
       else if (kind === "lines") each.onLines?.(data.lines ?? data);
+      else if (kind === "gone") each.onGone?.(data.error);
     }
   }
 

@@ -92,6 +92,15 @@ export function runHead(first, signal) {
       if (next.is_over) now = null;
       draw();
     },
+    /**
+     * Take what the list of runs knows too: it comes also where no driver tells its state.
+     * @param {{steps?: Record<string, number>, actions?: RunDetails["actions"]}} light
+     */
+    setLight({ steps, actions: allowed }) {
+      const report = { ...details.report, steps: steps ?? details.report.steps };
+      details = { ...details, report, actions: allowed ?? details.actions };
+      draw();
+    },
     /** @param {Now} next */
     setNow(next) {
       now = next;
