@@ -151,7 +151,7 @@ def test_a_run_that_starts_appears_by_itself(served: ServedInThread, open_page: 
     page = open_page(address(served, "/runs"))
     assert rows(page) == starts(first)
     second = nightly.execute(config()).run_id
-    page.wait_for_function("() => document.querySelectorAll('.table-row').length === 2")
+    page.locator(".table-row").nth(1).wait_for()
     assert rows(page) == starts(second, first)
 
 
@@ -167,7 +167,7 @@ def test_deleting_runs_asks_first(served: ServedInThread, open_page: OpenPage) -
     assert len(rows(page)) == 3
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
-    page.wait_for_function("() => document.querySelectorAll('.table-row').length === 2")
+    page.locator(".table-row").nth(2).wait_for(state="detached")
     assert bad[:8] not in rows(page)
     assert not (Path(os.environ["RAYEXEC_HOME"]) / "runs" / bad).exists()
 

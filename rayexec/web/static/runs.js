@@ -205,10 +205,14 @@ class RunsPage {
    */
   changed({ runs = [], gone = [] }) {
     const fresh = new Map(runs.map((run) => [run.run_id, run]));
+    const before = this.runs.length;
     this.runs = this.runs
       .filter((run) => !gone.includes(run.run_id))
       .map((run) => ({ ...run, ...fresh.get(run.run_id) }));
-    this.table?.refresh();
+    this.total -= before - this.runs.length;
+    for (const id of gone) this.table?.selected.delete(id);
+    if (gone.length) void this.showSelection();
+    if (this.table) this.table.setSource({ ...this.table.source, count: this.total });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.load().catch(() => {}), CHANGE_MS);
   }
@@ -322,7 +326,7 @@ class RunsPage {
       this.actions,
       selectionBar(chosen, isReadOnly, {
         clear: () => table?.clearSelection(),
-        done: () => void this.load().catch(() => {}),
+        done: (gone) => this.changed({ gone }),
       }),
     );
   }

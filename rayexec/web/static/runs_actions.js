@@ -25,7 +25,7 @@ import { go, href, path } from "./router.js";
  * Return the bar of actions for chosen runs.
  * @param {ListedRun[]} runs
  * @param {boolean} isReadOnly
- * @param {{ clear: () => void, done: () => void }} after
+ * @param {{ clear: () => void, done: (gone: string[]) => void }} after
  * @returns {HTMLElement[]}
  */
 export function selectionBar(runs, isReadOnly, { clear, done }) {
@@ -58,7 +58,7 @@ export function selectionBar(runs, isReadOnly, { clear, done }) {
 /**
  * Return the actions for chosen runs, each with the reason why it cannot be done now.
  * @param {ListedRun[]} runs
- * @param {() => void} done
+ * @param {(gone: string[]) => void} done called with the ids of deleted runs
  * @returns {Action[]}
  */
 export function actions(runs, done) {
@@ -78,14 +78,14 @@ export function actions(runs, done) {
       label: "Cancel",
       icon: "stop",
       whyNot: live.length ? null : "None of these runs is running.",
-      act: () => cancel(live, false).then(done),
+      act: () => cancel(live, false).then(() => done([])),
     },
     {
       name: "force",
       label: "Force",
       icon: "ban",
       whyNot: live.length ? null : "None of these runs is running.",
-      act: () => force(live).then(done),
+      act: () => force(live).then(() => done([])),
       isDanger: true,
     },
     {
@@ -163,7 +163,10 @@ async function resume(run) {
   go(path("runs", run_id));
 }
 
-/** @param {ListedRun[]} runs */
+/**
+ * @param {ListedRun[]} runs
+ * @returns {Promise<string[]>} the ids of runs that are gone
+ */
 async function deleteRuns(runs) {
   const [{ confirm }, { toast }] = await Promise.all([
     import("./dialog.js"),
@@ -181,7 +184,8 @@ async function deleteRuns(runs) {
     action: "Delete",
     isDanger: true,
   });
-  if (!isSure) return;
+  if (!isSure) return [];
   for (const run of runs) await remove(`api${path("runs", run.run_id)}`);
   toast(`Deleted ${count(runs.length, "run")}.`, { kind: "ok" });
+  return runs.map((run) => run.run_id);
 }
