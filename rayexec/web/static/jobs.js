@@ -31,13 +31,14 @@ export async function mount(root, { signal }) {
   let version = -1;
 
   const load = async () => {
-    const answer = await askJobs({ isFresh: !isFirst });
+    const answer = await askJobs({ isFresh: version >= 0 });
     if (signal.aborted) return;
     if (isFirst && answer.state === "ready" && answer.jobs.length === 1) {
       go(path("jobs", answer.jobs[0].name), { replace: true });
       return;
     }
-    isFirst = false;
+    // While the file loads, its jobs are still to come.
+    if (answer.state !== "loading") isFirst = false;
     version = answer.version;
     replace(content, view(answer, facts));
   };
