@@ -12,6 +12,13 @@ from rayexec.config.chosen_engine import with_engine
 from rayexec.config.document import merged_run_config
 from rayexec.config.engine_traits import traits_of
 from rayexec.config.execution import override_execution, resolve_execution
+from rayexec.config.positions import (
+    PlacedProblem,
+    YamlText,
+    YamlTextError,
+    positions_of,
+    read_yaml_text,
+)
 from rayexec.config.run_config import ResolvedConfig
 from rayexec.config.yaml_files import config_from_yaml_strings
 from rayexec.definitions.surroundings import RunInfo
@@ -26,6 +33,9 @@ from rayexec.run.spec import RunSpec
 
 __all__ = ["CheckedRun", "check_run"]
 
+# First keys of problems that are not about the text.
+_ELSEWHERE = (("selection",), ("tags",))
+
 
 @dataclass(slots=True)
 class CheckedRun:
@@ -33,6 +43,10 @@ class CheckedRun:
 
     text: RunText
     problems: list[Problem] = field(default_factory=list)
+    #: The text as it was read, None where it is no YAML.
+    read: YamlText | None = None
+    #: Mistakes of YAML itself, with their places.
+    yaml_problems: tuple[PlacedProblem, ...] = ()
     #: Run config, None where its text is no mapping.
     config: dict[str, Any] | None = None
     #: None where the selection is wrong.
@@ -43,7 +57,28 @@ class CheckedRun:
     @property
     def is_valid(self) -> bool:
         """Whether the run can begin."""
-        return not self.problems and self.spec is not None
+        return not self.problems and not self.yaml_problems and self.spec is not None
+
+    def placed_problems(self) -> list[dict[str, Any]]:
+        """Return all problems as JSON-able data, those in the text with their places there.
+
+        A problem elsewhere has no place.
+        """
+        elsewhere = [each for each in self.problems if each.path[:1] in _ELSEWHERE]
+        inside = [each for each in self.problems if each.path[:1] not in _ELSEWHERE]
+        placed = list(self.yaml_problems)
+        if self.read is not None:
+            placed += positions_of(self.read, inside)
+        else:
+            elsewhere = self.problems
+        nowhere = dict.fromkeys(("line", "column", "end_line", "end_column", "fix"))
+        return [
+            *({**each.to_dict(), "path": ".".join(each.path)} for each in placed),
+            *(
+                {**nowhere, "path": ".".join(each.path), "message": each.message}
+                for each in elsewhere
+            ),
+        ]
 
     @property
     def is_on_ray(self) -> bool:
@@ -88,13 +123,18 @@ def check_run(job: Job, text: RunText) -> CheckedRun:
 def _read_config(job: Job, checked: CheckedRun) -> None:
     text = checked.text
     try:
-        checked.config = config_from_yaml_strings([text.yaml])
+        checked.read = read = read_yaml_text(text.yaml)
+        if read.value is not None and not isinstance(read.value, dict):
+            kind = type(read.value).__name__
+            checked.problems.append(Problem((), f"run config is a mapping, not a {kind}"))
+            return
+        checked.config = read.value or {}
         if text.where in (IN_PROCESS, ON_RAY):
             checked.config = with_engine(job, checked.config, text.where)
     except ConfigError as error:
         checked.problems += error.problems
-    except LoadError as error:
-        checked.problems.append(Problem((), str(error)))
+    except YamlTextError as error:
+        checked.yaml_problems = error.problems
     except Exception as error:  # a config mapping is the user's function
         checked.problems.append(_unexpected(error))
 

@@ -204,18 +204,7 @@ class CodeAnswers:
     def _check_document(self, job: Job, run: CheckedRun) -> dict[str, Any]:
         selected = [] if run.plan is None else list(run.plan.ops_by_key)
         return {
-            "problems": [
-                {
-                    "line": None,
-                    "column": None,
-                    "end_line": None,
-                    "end_column": None,
-                    "path": ".".join(problem.path),
-                    "message": problem.message,
-                    "fix": None,
-                }
-                for problem in run.problems
-            ],
+            "problems": run.placed_problems(),
             "missing": run.missing(),
             "unused": [],
             "selected": selected,

@@ -242,7 +242,7 @@ class HostProcess:
         if self._pipe >= 0:
             os.close(self._pipe)
             self._pipe = -1
-        if self._requests is not None:
+        if self._requests is not None and not self._requests.is_closing():
             self._requests.abort()
 
     async def end(self) -> None:

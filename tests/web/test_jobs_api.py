@@ -101,6 +101,16 @@ def test_a_check_tells_mistakes_and_the_selected_ops(served: ServedInThread) -> 
     assert [problem["path"] for problem in check["problems"]] == ["tags"]
 
 
+def test_mistakes_have_their_places_in_the_text(served: ServedInThread) -> None:
+    text = "ops:\n  load:\n    config:\n      rows: x\n  sav: {}\n"
+    check = served.post("api/jobs/copy/check", {"yaml": text, "tags": {"": 1}})
+    places = [(each["line"], each["column"], each["path"]) for each in check["problems"]]
+    assert places == [(4, 13, "ops.load.config.rows"), (5, 3, "ops.sav"), (None, None, "tags")]
+    assert check["problems"][1]["fix"] == "save"
+    check = served.post("api/jobs/copy/check", {"yaml": "ops: {load: {\n"})
+    assert (check["problems"][0]["line"], check["is_valid"]) == (2, False)
+
+
 def test_a_plan_is_there_also_with_mistakes_of_values(served: ServedInThread) -> None:
     plan = served.post("api/jobs/copy/plan", {"yaml": "", "max_concurrent": 3})
     assert (plan["is_valid"], plan["steps_at_least"]) == (False, 2)
