@@ -20,7 +20,9 @@ from rayexec.launch.run_text import RunText
 from rayexec.names import nearest
 
 if TYPE_CHECKING:
+    from rayexec.config.completion import CompletionTree
     from rayexec.config.run_config_schema import RunConfigSchema
+    from rayexec.config.yaml_edit import Action
     from rayexec.launch.checked_run import CheckedRun
     from rayexec.placement.capacity import Capacity
     from rayexec.plan import Plan
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["CodeAnswers", "UnknownJobError", "as_capacity", "schema_of"]
 
 _TIMINGS_LIFETIME_S = 10.0
+_MOST_SCHEMAS = 50
 
 
 class UnknownJobError(LoadError):
@@ -41,6 +44,8 @@ class CodeAnswers:
     def __init__(self, source: JobSource, jobs: Mapping[str, Job]) -> None:
         self._source = source
         self._jobs = jobs
+        self._schemas: dict[Any, RunConfigSchema] = {}
+        self._trees: dict[int, CompletionTree] = {}
         self._timings_of: dict[Any, tuple[float, Timings | None]] = {}
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -95,7 +100,6 @@ class CodeAnswers:
 
     def completion(self, job: str, selection: Sequence[str] = ()) -> dict[str, Any]:
         """Return what an editor offers: keys of run config, ops, tags, pools, variables by name."""
-        from rayexec.config.completion import completion_tree
         from rayexec.plan import compile_job
 
         chosen = self._find(job)[1]
@@ -110,7 +114,7 @@ class CodeAnswers:
             *("=".join(tag) for op in ops for tag in op.tags.items()),
         }
         return {
-            "tree": completion_tree(schema_of(chosen, plan)),
+            "tree": self._tree(self._schema(chosen, plan)),
             "ops": list(whole.node_paths),
             "tags": sorted(tags),
             "pools": sorted({op.pool.name for op in ops if op.pool is not None}),
@@ -123,6 +127,22 @@ class CodeAnswers:
 
         chosen = self._find(job)[1]
         return self._check_document(chosen, check_run(chosen, RunText(**text)))
+
+    def edit(
+        self, job: str, yaml: str, action: Action, selection: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Return a text of run config after an action; see ``yaml_edit.edited``."""
+        from rayexec.config.yaml_edit import edited
+        from rayexec.plan import compile_job
+
+        chosen = self._find(job)[1]
+        plan = compile_job(chosen, selection or None)
+        after = edited(yaml, self._schema(chosen, plan), action)
+        return {
+            "yaml": after.text,
+            "added": [".".join(path) for path in after.added],
+            "removed": [".".join(path) for path in after.removed],
+        }
 
     def plan(
         self, job: str, capacity: Mapping[str, Any] | None = None, **text: Any
@@ -206,11 +226,37 @@ class CodeAnswers:
         return {
             "problems": run.placed_problems(),
             "missing": run.missing(),
-            "unused": [],
+            "unused": self._unused(job, run),
             "selected": selected,
             "ops": len(selected),
             "is_valid": run.is_valid,
         }
+
+    def _unused(self, job: Job, run: CheckedRun) -> list[str]:
+        """Return the paths in a text that are unknown or have no effect."""
+        from rayexec.config.yaml_edit import unused_paths
+
+        if run.plan is None or run.read is None:
+            return []
+        return [
+            ".".join(path) for path in unused_paths(self._schema(job, run.plan), run.read.value)
+        ]
+
+    def _schema(self, job: Job, plan: Plan) -> RunConfigSchema:
+        key = (id(job), tuple(plan.ops_by_key))
+        if key not in self._schemas:
+            if len(self._schemas) > _MOST_SCHEMAS:
+                self._schemas.clear()
+                self._trees.clear()
+            self._schemas[key] = schema_of(job, plan)
+        return self._schemas[key]
+
+    def _tree(self, schema: RunConfigSchema) -> CompletionTree:
+        from rayexec.config.completion import completion_tree
+
+        if id(schema) not in self._trees:
+            self._trees[id(schema)] = completion_tree(schema)
+        return self._trees[id(schema)]
 
     def _timings(self, plan: Plan) -> Timings | None:
         """Return the timings of the last run; looks into the store once in ten seconds."""

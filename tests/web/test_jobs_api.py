@@ -152,3 +152,21 @@ def test_completion_offers_keys_and_no_values_of_variables(served: ServedInThrea
     assert (completion["ops"], completion["tags"]) == (["load", "save"], ["team=data"])
     assert "RAYEXEC_HOME" in completion["env_vars"]
     assert os.environ["RAYEXEC_HOME"] not in json.dumps(completion)
+
+
+def test_an_edit_adds_and_removes_keys_and_leaves_the_rest(served: ServedInThread) -> None:
+    def edit(text: str, action: str, selection: str = "") -> dict[str, Any]:
+        body = {"yaml": text, "action": action, "selection": selection}
+        answer: dict[str, Any] = served.post("api/jobs/copy/edit", body)
+        return answer
+
+    scaffold = edit("# mine\n", "scaffold_missing")
+    assert scaffold["yaml"].startswith("# mine\n")
+    assert scaffold["added"]
+    assert served.post("api/jobs/copy/check", {"yaml": scaffold["yaml"]})["is_valid"]
+    unused = served.post("api/jobs/copy/check", {"yaml": YAML, "selection": "save"})["unused"]
+    assert unused == ["ops.load"]
+    removed = edit(f"{YAML}  save: {{}}  # stays\n", "remove_unused", "save")
+    assert (removed["removed"], "# stays" in removed["yaml"]) == (["ops.load"], True)
+    answer = served.request("POST", "api/jobs/copy/edit", {"yaml": "a: [", "action": "defaults"})
+    assert answer.status == 422

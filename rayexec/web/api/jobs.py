@@ -32,6 +32,8 @@ from rayexec.web.models.jobs import (
     CompletionAnswer,
     CopyAnswer,
     CopyBody,
+    EditAnswer,
+    EditBody,
     GraphQuery,
     JobAnswer,
     JobsAnswer,
@@ -72,6 +74,14 @@ def routes(session: Session) -> list[web.RouteDef]:
             CheckAnswer,
             "The mistakes of a run.",
             body=RunBody,
+            has_effect=False,
+        ),
+        post(
+            f"{job}/edit",
+            endpoints.edit,
+            EditAnswer,
+            "Run config after an action.",
+            body=EditBody,
             has_effect=False,
         ),
         post(
@@ -188,6 +198,14 @@ class JobEndpoints:
         """Return the mistakes of a run."""
         return await self._ask(call, "check", **_text(call.given))
 
+    async def edit(self, call: Call[EditBody]) -> dict[str, Any]:
+        """Return run config after an action."""
+        given = call.given
+        selection = _clauses(given.selection)
+        return await self._ask(
+            call, "edit", yaml=given.yaml, action=given.action, selection=selection
+        )
+
     async def plan(self, call: Call[RunBody]) -> dict[str, Any]:
         """Return the preview of a run."""
         text, cluster = _text(call.given), self._session.cluster
@@ -259,7 +277,7 @@ class JobEndpoints:
         code: HostedCode | None = self._session.code
         if code is None:
             raise ApiError(404, "There is no code: start with rayexec dev -f FILE or -m MODULE.")
-        is_quick = kind in ("check", "plan", "select")
+        is_quick = kind in ("check", "plan", "edit")
         try:
             return await code.ask(
                 kind,

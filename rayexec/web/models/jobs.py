@@ -13,6 +13,8 @@ __all__ = [
     "CompletionAnswer",
     "CopyAnswer",
     "CopyBody",
+    "EditAnswer",
+    "EditBody",
     "GraphQuery",
     "JobAnswer",
     "JobsAnswer",
@@ -233,6 +235,22 @@ class RunBody(Model):
     tags: dict[str, JsonValue] | None = None
     where: str | None = Field(default=None, max_length=1_000)
     max_concurrent: int | None = Field(default=None, ge=1)
+
+
+class EditBody(Model):
+    """A text of run config, and an action on it; every other byte of the text stays."""
+
+    yaml: str = ""
+    selection: list[str] | str | None = None
+    action: Literal["scaffold_missing", "scaffold_all", "remove_unused", "defaults"]
+
+
+class EditAnswer(Model):
+    """The text after the action, with the paths that came and went."""
+
+    yaml: str
+    added: list[str]
+    removed: list[str]
 
 
 class CopyBody(RunBody):
