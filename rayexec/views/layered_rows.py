@@ -316,11 +316,15 @@ def _drawn(
     tops: list[float] = []
     bottoms: list[float] = []
     y = 0.0
-    for row in rows.rows:
+    last = len(rows.rows) - 1
+    for rank, row in enumerate(rows.rows):
         tops.append(y)
         y += max((rows.items[index].height for index in row if index < count), default=0.0)
         bottoms.append(y)
-        y += ROW_GAP
+        # Lines turn less at the border of a box.
+        following = rows.rows[min(rank + 1, last)]
+        is_border = any(index < count and rows.items[index].border for index in (*row, *following))
+        y += ROW_GAP / 2 if is_border else ROW_GAP
     corners = [
         (middle[index] - item.width / 2 - left, tops[rows.rank[index]])
         for index, item in enumerate(rows.items)

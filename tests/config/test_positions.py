@@ -145,6 +145,11 @@ def test_empty_values_are_shown_at_their_keys() -> None:
     assert (placed.line, placed.column) == (1, 1)
 
 
+def test_what_is_missing_below_a_value_is_shown_at_its_key() -> None:
+    [placed] = positions_of("ops: 3\n", [problem("ops.load.config", "missing")])
+    assert (placed.column, placed.end_column) == (1, 4)
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.dates(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),

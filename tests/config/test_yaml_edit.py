@@ -168,6 +168,12 @@ def test_a_block_scalar_without_a_line_end_keeps_its_value() -> None:
     assert ("ops", "load", "config", "name") in edit.added
 
 
+@pytest.mark.parametrize("text", ["~\n", "--- # c\n...\n", "? ops\n: ~\n"])
+def test_a_text_where_no_line_fits_stays(text: str) -> None:
+    edit = edited(text, SCHEMA, "scaffold_missing")
+    assert (edit.text, edit.added) == (text, ())
+
+
 @pytest.mark.parametrize("text", ["- 1\n", "word", "a: ["])
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(YamlTextError):
