@@ -75,7 +75,7 @@ def _with_groups(
         if insertion is None:
             return None
         insertions.append(insertion)
-        document = _merged(document, above, section)
+        _merge(document, above, section)
     insertions.sort(key=lambda one: one[0])
     text = _inserted(read.text, insertions)
     if (_value_of(text) or {}) != document:
@@ -103,15 +103,14 @@ def _unshared(value: Any) -> Any:
     return [_unshared(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _merged(document: Any, above: KeyPath, section: Mapping[str, Any]) -> Any:
-    merged = _unshared(document)
-    inner = merged
-    for key in above[:-1]:
+def _merge(document: dict[str, Any], above: KeyPath, section: Mapping[str, Any]) -> None:
+    """Add keys to the mapping at ``above``, which may be null."""
+    inner = document
+    for key in above:
+        if inner[key] is None:
+            inner[key] = {}
         inner = inner[key]
-    if above:
-        inner[above[-1]] = {**(inner[above[-1]] or {}), **section}
-        return merged
-    return {**merged, **section}
+    inner.update(section)
 
 
 def _value_of(text: str) -> Any:
@@ -247,18 +246,33 @@ def with_comment(edit: Edit, lines: list[str]) -> Edit:
 
 def without_keys(read: YamlText, paths: Iterable[KeyPath]) -> Edit:
     """Return the text without the keys at paths, and without what is empty then."""
-    text, document = read.text, read.value
-    removed: list[KeyPath] = []
+    going = _joined(read.value, paths)
+    edit = _without(read, going)
+    if edit is not None:
+        return edit
+    fitting: list[KeyPath] = []
+    for path in going:
+        if _without(read, [*fitting, path]) is not None:
+            fitting.append(path)
+    return _without(read, fitting) or Edit(read.text)
+
+
+def _without(read: YamlText, paths: Sequence[KeyPath]) -> Edit | None:
+    """Return the text without keys; None unless it means just that."""
+    document = _unshared(read.value)
     cuts: list[tuple[int, int]] = []
-    for path in _joined(document, paths):
-        expected = _removed(document, path)
+    for path in paths:
         cut = _cut(read, path, cuts)
-        if cut is None or (_value_of(_cut_out(text, [*cuts, cut])) or {}) != expected:
-            continue
+        if cut is None:
+            return None
         cuts.append(cut)
-        document = expected
-        removed.append(path)
-    return Edit(_cut_out(text, cuts), removed=tuple(removed), cuts=tuple(sorted(cuts)))
+        section = _at(document, path[:-1])
+        for key in [key for key in section if str(key) == path[-1]]:
+            del section[key]
+    text = _cut_out(read.text, cuts)
+    if (_value_of(text) or {}) != (document or {}):
+        return None
+    return Edit(text, removed=tuple(paths), cuts=tuple(sorted(cuts)))
 
 
 def _joined(document: Any, paths: Iterable[KeyPath]) -> list[KeyPath]:
@@ -282,14 +296,6 @@ def _at(value: Any, path: KeyPath) -> Any:
     for key in path:
         value = next(inner for name, inner in value.items() if str(name) == key)
     return value
-
-
-def _removed(document: Any, path: KeyPath) -> Any:
-    made = _unshared(document)
-    section = _at(made, path[:-1])
-    for key in [key for key in section if str(key) == path[-1]]:
-        del section[key]
-    return made
 
 
 def _cut(read: YamlText, path: KeyPath, cuts: list[tuple[int, int]]) -> tuple[int, int] | None:
