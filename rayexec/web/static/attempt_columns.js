@@ -144,6 +144,8 @@ export class AttemptColumns {
     /** Rows of failed attempts, in the order of the log. */
     this.failures = new Int32Array(0);
     this.failureCount = 0;
+    /** Whether an attempt failed that was tried again. */
+    this.hasRetries = false;
   }
 
   /**
@@ -168,12 +170,14 @@ export class AttemptColumns {
     this.number.set(rows.number, from);
     this.outcome.set(rows.outcome, from);
     const failure = head.outcomes.indexOf("failure");
+    const retry = head.outcomes.indexOf("retry");
     for (let row = from; row < to; row++) {
       if (shift) this.start[row] += shift;
       this.waitLimit[row] = NO_LIMIT;
       const end = this.start[row] + this.length[row];
       if (end > this.latest) this.latest = end;
       if (this.outcome[row] === failure) this.#addFailure(row);
+      else if (this.outcome[row] === retry) this.hasRetries = true;
     }
     for (let i = 0; i < head.w; i++) {
       const row = rows.waitRow[i];

@@ -390,6 +390,7 @@ export class Timeline {
   #drawLegend() {
     const { columns, scene } = this;
     const key = `${columns.limits.length}/${columns.failureCount > 0}/${scene.path !== null}/`
+      + `${columns.hasRetries}/`
       + `${scene.colours.surface}`;
     if (this.parts.legend.dataset.key === key) return;
     this.parts.legend.dataset.key = key;

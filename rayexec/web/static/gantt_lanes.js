@@ -137,7 +137,7 @@ export class WorkerLanes {
  */
 function shortLabel({ label, node, pid }, hasNode) {
   if (!pid) return label;
-  return hasNode && node ? `${pid} ${node}` : `process ${pid}`;
+  return hasNode && node ? `${pid} ${node}` : `pid ${pid}`;
 }
 
 /**

@@ -47,7 +47,7 @@ export function legend({ columns, colours, path }) {
   const failed = columns.failureCount > 0;
   return [
     failed && entry(colours.failed, "failed"),
-    failed && entry(colours.retried, "failed, tried again"),
+    columns.hasRetries && entry(colours.retried, "failed, tried again"),
     path && entry(colours.accent, "critical path", "is-outline"),
     ...limits,
   ];
