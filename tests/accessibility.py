@@ -20,4 +20,4 @@ def assert_accessible(page: Page) -> None:
         for each in violations
         for node in each["nodes"]
     ]
-    assert found == []
+    assert not found, "\n".join(found)

@@ -41,6 +41,8 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
   let lines = [];
   /** @type {number | null} */
   let next = 0;
+  /** @type {number | null} where the lines before the first one begin, going back */
+  let before = null;
   let isFollowing = !isOver();
   let version = 0;
   let isLoading = false;
@@ -113,16 +115,32 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
     void begin().catch(toastError);
   }
 
+  /**
+   * Ask for lines; a page may end after a while without any, and then names where it goes on.
+   * @param {number | null} from
+   * @param {boolean} desc
+   * @returns {Promise<LogPage | null>} null if the filters changed meanwhile
+   */
+  async function ask(from, desc) {
+    const own = version;
+    for (;;) {
+      /** @type {LogPage} */
+      const page = await get(`api/runs/${runId}/log`, { ...params(), from, desc }, signal);
+      if (own !== version || signal.aborted) return null;
+      if (page.lines.length || page.next === null || page.next === from) return page;
+      from = page.next;
+    }
+  }
+
   async function begin() {
-    const own = ++version;
-    /** @type {LogPage} */
-    const page = await get(`api/runs/${runId}/log`, { ...params(), desc: isFollowing }, signal);
-    if (own !== version || signal.aborted) return;
+    version++;
+    const page = await ask(null, isFollowing);
+    if (!page) return;
     lines = isFollowing ? page.lines.reverse() : page.lines;
     next = isFollowing ? null : page.next;
+    before = isFollowing ? page.next : null;
     replace(list, lines.map(draw));
     show(page.total);
-    earlier.hidden = !(isFollowing && page.next !== null);
     if (isFollowing) box.scrollTop = box.scrollHeight;
     else box.scrollTop = 0;
     follow(`run/${runId}`, isFollowing
@@ -132,11 +150,9 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
   async function loadMore() {
     if (isLoading || next === null) return;
     isLoading = true;
-    const own = version;
     try {
-      /** @type {LogPage} */
-      const page = await get(`api/runs/${runId}/log`, { ...params(), from: next }, signal);
-      if (own !== version || signal.aborted) return;
+      const page = await ask(next, false);
+      if (!page) return;
       next = page.next;
       append(page.lines);
       show(page.total);
@@ -146,23 +162,15 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
   }
 
   async function loadEarlier() {
-    if (!lines.length) return;
-    const own = version;
-    const before = lines[0].n - 1;
-    if (before < 0) {
-      earlier.hidden = true;
-      return;
-    }
-    /** @type {LogPage} */
-    const page = await get(`api/runs/${runId}/log`, { ...params(), from: before, desc: true },
-      signal);
-    if (own !== version || signal.aborted) return;
+    if (before === null) return;
+    const page = await ask(before, true);
+    if (!page) return;
     const older = page.lines.reverse();
+    before = page.next;
     lines = [...older, ...lines];
     const height = box.scrollHeight;
     list.prepend(...older.map(draw));
     box.scrollTop += box.scrollHeight - height;
-    earlier.hidden = page.next === null || !older.length;
     show(page.total);
   }
 
@@ -176,7 +184,7 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
     lines.splice(0, over);
     for (let i = 0; i < over; i++) list.firstElementChild?.remove();
     box.scrollTop -= height - box.scrollHeight;
-    earlier.hidden = false;
+    before = Math.max(0, lines[0].n - 1);
   }
 
   /** @param {LogLine} line */
@@ -189,6 +197,7 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
     words.textContent = typeof total === "number" ? count(total, "line")
       : lines.length ? `${count(lines.length, "line")} here` : "";
     more.hidden = next === null;
+    earlier.hidden = before === null;
     const isFiltered = filter.text || filter.kind || filter.level || (filter.step && !step);
     none.textContent = lines.length ? "" : isFiltered ? "No line fits these filters."
       : isOver() ? "This run wrote no lines." : "No lines yet.";
@@ -202,10 +211,10 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
     /** @type {number | null} */
     let from = 0;
     while (from !== null) {
-      /** @type {LogPage} */
-      const page = await get(`api/runs/${runId}/log`, { ...params(), from }, signal);
+      const page = await ask(from, false);
+      if (!page) return;
       parts.push(asText(page.lines), "\n");
-      from = page.lines.length ? page.next : null;
+      from = page.next === from ? null : page.next;
     }
     const address = URL.createObjectURL(new Blob(parts, { type: "text/plain" }));
     h("a", { href: address, download: `${runId.slice(0, 8)}.log` }).click();
