@@ -74,6 +74,8 @@ class WarmRay:
         with contextlib.suppress(OSError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
+        if not self._has_answered.is_set():
+            self._process.terminate()  # a start under way ends at once then
         try:
             self._process.wait(END_TIMEOUT_S)
         except subprocess.TimeoutExpired:

@@ -133,9 +133,11 @@ class SpareDrivers:
                 with contextlib.suppress(OSError):
                     pipe.close()
         spare.stdin = spare.stdout = None
+        if not self._is_ready:  # it would end no sooner than after its imports
+            spare.kill()
         try:
             spare.wait(_END_TIMEOUT_S)
-        except subprocess.TimeoutExpired:  # it is still at its imports
+        except subprocess.TimeoutExpired:
             spare.kill()
             spare.wait()
 

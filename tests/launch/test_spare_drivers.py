@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from user_machine import await_until, machine_at
 
 from rayexec.errors import LoadError
 from rayexec.events import RunStatus
@@ -177,6 +180,46 @@ def test_a_dead_spare_is_replaced(cluster: WarmCluster, file: Path) -> None:
     run = launch_job(file, FINE, attach=cluster.address, spares=cluster.spares)
     assert run.wait(TIMEOUT_S) == RunStatus.SUCCESS
     assert spare_pid(cluster) != pid
+
+
+OWNER = """
+import sys, time
+from rayexec.launch.warm_cluster import WarmCluster
+cluster = WarmCluster()
+cluster.begin()
+cluster.wait()
+while sys.argv[1] == "ready" and not cluster.spares.is_ready:
+    time.sleep(0.05)
+print("up", flush=True)
+sys.stdin.readline()
+cluster.close()
+print("closed", "ray" in sys.modules, flush=True)
+"""
+
+
+@pytest.mark.parametrize("state", ["ready", "preparing"])
+@pytest.mark.parametrize("end", ["close", "kill"])
+def test_nothing_is_left_of_a_warm_cluster(tmp_path: Path, state: str, end: str) -> None:
+    with machine_at(tmp_path) as machine:
+        with subprocess.Popen(
+            [sys.executable, "-c", OWNER, state],
+            env=machine.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as owner:
+            assert owner.stdin is not None
+            assert owner.stdout is not None
+            assert owner.stdout.readline() == "up\n"
+            if end == "kill":
+                owner.kill()
+            else:
+                owner.stdin.write("\n")
+                owner.stdin.flush()
+                assert owner.stdout.readline() == "closed False\n"
+        if end == "kill":
+            await_until(lambda: not machine.processes())
+        assert not machine.processes()
 
 
 def test_where_a_driver_runs_is_said_once(file: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from served_pages import served_in_thread
 from user_machine import process_stats
@@ -16,6 +18,7 @@ from user_machine import process_stats
 from rayexec.cluster import local_cluster
 from rayexec.cluster.cluster_spec import ClusterSpec
 from rayexec.launch import launch_job
+from rayexec.web.models.cluster import ClusterAnswer
 from rayexec.web.session import DoorOptions
 
 TIMEOUT_S = 120.0
@@ -205,3 +208,27 @@ def test_a_probe_that_dies_or_hangs_is_replaced(
             assert children() != [probe]
         # Nobody asks any more.
         until(children, lambda pids: not pids)
+
+
+@pytest.mark.long("starts a Ray")
+def test_the_cluster_is_published_while_somebody_watches(home: Path, lasting: str) -> None:
+    with served_in_thread(DoorOptions(address=lasting)) as served:
+        served.request("POST", "api/cluster/start", {})
+
+        async def watch() -> dict[str, Any]:
+            headers = {"Authorization": f"Bearer {served.token}"}
+            async with aiohttp.ClientSession(headers=headers) as client:
+                url = f"{served.url}api/live"
+                async with client.ws_connect(url) as socket:
+                    await socket.send_json({"watch": ["cluster"]})
+                    async for message in socket:
+                        document = message.json()
+                        if document["kind"] == "cluster" and document["data"]["nodes"]:
+                            data: dict[str, Any] = document["data"]
+                            return data
+            raise AssertionError("the socket was closed")
+
+        data = asyncio.run(asyncio.wait_for(watch(), TIMEOUT_S))
+        assert data["state"] == "up"
+        assert data["nodes"][0]["resources"]["CPU"] == 3
+        ClusterAnswer.model_validate(data)
