@@ -49,6 +49,8 @@ def serve_pages(
         source=source,
         address=address,
         is_read_only=is_read_only,
+        # Without jobs, or to look only, nobody launches a run.
+        warms_ray=source is not None and not is_read_only,
         base_path=f"/{path}/" if path else "/",
         host=host,
         allowed_hosts=tuple(name.lower() for name in allowed_hosts),
