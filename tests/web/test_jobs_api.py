@@ -135,7 +135,7 @@ def test_a_launched_run_ends_and_counts_in_the_history(served: ServedInThread) -
 def test_mistakes_start_nothing(served: ServedInThread, tmp_path: Path) -> None:
     answer = served.request("POST", "api/jobs/copy/launch", {"yaml": "ops: {load: {confg: 1}}"})
     assert answer.status == 422
-    assert answer.json["problems"][0]["path"] == "ops.load.confg"
+    assert "ops.load.confg" in [problem["path"] for problem in answer.json["problems"]]
     (tmp_path / "jobs.py").write_text(f"{JOBS}\nundefined\n")
     until(served, "failed")
     answer = served.request("POST", "api/jobs/copy/launch", {"yaml": YAML, "where": "in_process"})
