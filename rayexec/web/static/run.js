@@ -18,6 +18,8 @@ import { toastError } from "./notify.js";
 
 /** After a run's end its record may come a moment later. */
 const AGAIN_MS = 400;
+/** Between two looks for the record of a run that was launched. */
+const AWAIT_MS = 1_000;
 
 /**
  * @param {HTMLElement} root
@@ -104,8 +106,22 @@ class RunPage {
       onRun: (light) => this.hearRun(light),
       onGone: (message) => replace(root, notFound(new ApiError(404, message))),
     }, signal);
+    if (details.is_recorded === false) {
+      if (!details.is_over) this.awaitRecord();
+      return;
+    }
     rows.then(() => this.loaded(), (error) => !signal.aborted && toastError(error));
     if (!details.is_over) data.watch();
+  }
+
+  /** A run that was launched just now has no record yet: its page begins anew with it. */
+  awaitRecord() {
+    const timer = setInterval(() => void ask(this.id, this.signal).then((next) => {
+      if (!next.is_recorded && !next.is_over) return;
+      clearInterval(timer);
+      if (!this.signal.aborted) reload();
+    }, () => {}), AWAIT_MS);
+    this.signal.addEventListener("abort", () => clearInterval(timer));
   }
 
   loaded() {
@@ -231,7 +247,10 @@ class RunPage {
     const runId = this.id;
     const onQuery = (/** @type {Record<string, string>} */ filters) =>
       this.remember(tab, filters);
-    if (tab === "timeline") {
+    if (this.details.is_recorded === false && tab !== "config") {
+      replace(panel, empty({ title: "Nothing is recorded yet", icon: "clock",
+        text: "The driver of this run starts. Its steps show as soon as it records them." }));
+    } else if (tab === "timeline") {
       const [{ Timeline }] = await Promise.all([import("./gantt.js"), this.rows]);
       if (own.aborted) return;
       if (!this.data.columns.count && this.details.is_over) {
