@@ -72,6 +72,9 @@ class ReadColumns:
         #: Moment of the latest record; 0 for none.
         self.latest = 0.0
         self.restored_count = 0
+        #: Frames with records, and the number of records before each.
+        self.record_frames, self.first_records = array("q"), array("q")
+        self.record_count = 0
         self._open: list[tuple[int, Any]] = []  # frames that are not in the columns yet
         self._steps_with_rows = bytearray()
         # The number of steps after a look that brought some, and of attempts before that look.
@@ -103,6 +106,9 @@ class ReadColumns:
                 rows = size = 0
                 continue
             table = record_columns(frame.table)
+            self.record_frames.append(frame.position)
+            self.first_records.append(self.record_count)
+            self.record_count += table.num_rows
             self._open.append((frame.position, table))
             rows, size = rows + table.num_rows, size + table.nbytes
             if rows > _MOST_ROWS or size > _MOST_BYTES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,15 @@ from rayexec.views.read_columns import ReadColumns
 from rayexec.views.run_summary import OpSummary, RunSummary, StepFailure, StepSummary
 from rayexec.views.worker_use import QueuedBatch, WorkerUse
 
-__all__ = ["FailureGroup", "NodeCounts", "attempt_at", "failures", "node_counts", "summary"]
+__all__ = [
+    "FailureGroup",
+    "NodeCounts",
+    "attempt_at",
+    "attempt_of",
+    "failures",
+    "node_counts",
+    "summary",
+]
 
 _NO_FACTS = BatchFacts(DRIVER_BATCH)
 _ENDS = list(StepEnd)
@@ -67,22 +75,26 @@ def attempts_in(columns: ReadColumns, frame: int, positions: Sequence[int]) -> I
     is_valid = within(table["step"], 0, len(columns.steps))
     rows = table.filter(compute.and_(is_one, is_valid))
     for position in positions:
-        row = rows.slice(position, 1).to_pylist()[0]
-        signature = columns.steps.signatures[columns.steps.signature_of_step[row["step"]]]
-        rest: dict[str, Any] = {"outputs": tuple(map(OutputRecord, signature.outputs))}
-        if row["kind"] == ATTEMPT:
-            rest.update(read_attempt(row["detail"]))
-        yield Attempt(
-            row["step"],
-            row["number"],
-            row["outcome"],
-            row["started"],
-            row["ended"],
-            pid=row["pid"],
-            batch=row["slice"],
-            output_bytes=row["output_bytes"],
-            **rest,
-        )
+        yield attempt_of(columns, rows.slice(position, 1).to_pylist()[0])
+
+
+def attempt_of(columns: ReadColumns, row: Mapping[str, Any]) -> Attempt:
+    """Return the attempt of a row of the log."""
+    signature = columns.steps.signatures[columns.steps.signature_of_step[row["step"]]]
+    rest: dict[str, Any] = {"outputs": tuple(map(OutputRecord, signature.outputs))}
+    if row["kind"] == ATTEMPT:
+        rest.update(read_attempt(row["detail"]))
+    return Attempt(
+        row["step"],
+        row["number"],
+        row["outcome"],
+        row["started"],
+        row["ended"],
+        pid=row["pid"],
+        batch=row["slice"],
+        output_bytes=row["output_bytes"],
+        **rest,
+    )
 
 
 def failures(columns: ReadColumns, first: int = 0) -> Iterator[StepFailure]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from hypothesis import strategies as st
 
@@ -171,7 +171,7 @@ class _Parts:
 
 
 def bytes_of_log(
-    groups: Sequence[Sequence[object]], blocked: dict[tuple[int, int], object]
+    groups: Sequence[Sequence[object]], blocked: Mapping[tuple[int, int], StepBlockedData]
 ) -> bytes:
     """Return the log of records, one frame a group, and of waits in the last one."""
     parts = _Parts()
@@ -180,7 +180,7 @@ def bytes_of_log(
         for record in group:
             writer.add(record)  # type: ignore[arg-type]
         writer.write()
-    writer.write(blocked)  # type: ignore[arg-type]
+    writer.write(blocked)
     return b"".join(parts.parts)
 
 

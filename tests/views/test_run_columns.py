@@ -119,7 +119,7 @@ def check(columns: RunColumns, log: StoredLog, tab: Tab) -> None:
         assert columns.attempts_of(step) == [each for each in attempts if each.step == step]
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(records, waits)
 def test_columns_have_what_the_log_has(groups: Any, blocked: Any) -> None:
     reader = GrowingReader(bytes_of_log(groups, blocked))
@@ -128,7 +128,7 @@ def test_columns_have_what_the_log_has(groups: Any, blocked: Any) -> None:
     check(columns, StoredLog(reader), tab)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(records, waits, st.data())
 def test_a_log_that_grows_is_read_on(groups: Any, blocked: Any, data: st.DataObject) -> None:
     reader = GrowingReader(bytes_of_log(groups, blocked))
@@ -219,7 +219,7 @@ def test_pages_of_steps() -> None:
     failed = Attempt(1, 0, FAILURE, BEGAN, BEGAN + 1, batch=1)
     facts = BatchFacts(1, "host", "", 7, submitted=BEGAN, began=BEGAN + 2, peak_rss=5)
     blocked = {(4, 0): StepBlockedData("db", 2.5, ("load",))}
-    content = bytes_of_log([[*attempts, failed, facts]], blocked)  # type: ignore[arg-type]
+    content = bytes_of_log([[*attempts, failed, facts]], blocked)
     columns = RunColumns(GrowingReader(content))
     assert page(columns) == KEYS
     assert page(columns, desc=True) == KEYS[::-1]
