@@ -12,10 +12,10 @@ from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.launch.monitor import RunMonitor
 from rayexec.launch.run_document import launched_document
-from rayexec.store.reading import StoredLog
 from rayexec.views.failures import describe_failures, ending_error
 from rayexec.views.log_damage import check_log
-from rayexec.views.run_report import RunReport, report
+from rayexec.views.run_columns import RunColumns
+from rayexec.views.run_report import RunReport
 
 __all__ = ["show_run"]
 
@@ -28,14 +28,14 @@ def show_run(location: str | None, run_id: str, *, as_json: bool) -> int:
         if isinstance(run, LaunchedRun):
             _print_launched(results, run, as_json=as_json)
         else:
-            record, log = RunMonitor(run.reader).record(), StoredLog(run.reader)
-            described = report(record, log)
+            record, columns = RunMonitor(run.reader).record(), RunColumns(run.reader)
+            described = RunReport(record, columns.summary())
             if as_json:
                 write_json(results, described.to_dict())
             else:
                 _print_report(results, described)
             results.flush()
-            check_log(record, log)
+            check_log(record, columns)
     return SUCCEEDED
 
 
