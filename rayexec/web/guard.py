@@ -13,7 +13,7 @@ import hmac
 import ipaddress
 import re
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from aiohttp import hdrs, web
 
@@ -47,6 +47,7 @@ HEADERS = {
         "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
         "object-src 'none'"
     ),
+    "Server": "rayexec",  # Nothing of versions.
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -68,14 +69,16 @@ def protect(app: web.Application) -> None:
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers[hdrs.SERVER] = HEADERS[hdrs.SERVER]
     response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")
-    response.headers.popall(hdrs.SERVER, None)
 
 
 @web.middleware
 async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
     """Let a request through by the rules, and make an answer of every error."""
     session = request.app[SESSION]
+    if (note := getattr(request.protocol, "request_began", None)) is not None:
+        note()
     refusal = _refusal(session, request)
     if refusal is not None:
         return refusal
@@ -206,8 +209,9 @@ def _exchange(session: Session, request: web.Request) -> web.StreamResponse:
     path = request.rel_url.raw_path
     path = path[len(base) :] if path.startswith(base) else path
     rest = [(name, value) for name, value in request.query.items() if name != "token"]
-    # Two slashes at the beginning would name another site.
-    target = f"{base}{path.lstrip('/')}" + (f"?{urlencode(rest)}" if rest else "")
+    # Two slashes at the beginning, of either kind, would name another site.
+    path = quote(path.lstrip("/\\"), safe="/%:@!$&'()*+,;=~-._[]")
+    target = f"{base}{path}" + (f"?{urlencode(rest)}" if rest else "")
     answer = web.Response(status=303, headers={hdrs.LOCATION: target})
     answer.set_cookie(
         cookie_name(session.port), session.token, path=base, httponly=True, samesite="Lax"

@@ -26,6 +26,7 @@ __all__ = ["Followed", "Live", "Source", "Topic"]
 MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_S = 20.0
 _CLOSE_S = 1.0  # A tab that sleeps does not answer at all.
+_NO_VERSION = -1
 #: A topic that nobody watches any more goes on for so long, for a reader who changes pages.
 GRACE_S = 2.0
 MOST_TABS = 200
@@ -36,8 +37,11 @@ Source = Callable[["Topic"], Awaitable[None]]
 class Followed(Protocol):
     """What a tab reads of a topic by position: rows as bytes, and lines."""
 
-    async def rows(self, start: int) -> tuple[bytes, int] | None:
-        """Return rows from a position on and the next position; None without news."""
+    async def rows(self, start: int, version: int) -> tuple[bytes, int, int] | None:
+        """Return rows from a position on, the next position, and the version of the whole.
+
+        None if there is nothing since that version.
+        """
 
     async def lines(self, following: Following, start: int | None) -> tuple[list[Any], int]:
         """Return lines from a position on (None: from now on) and the next position."""
@@ -88,7 +92,8 @@ class Tab:
     socket: web.WebSocketResponse
     live: Live
     watched: set[str] = field(default_factory=set)
-    have: dict[str, int] = field(default_factory=dict)
+    #: Per topic the next row, and the version of the whole at the last message.
+    have: dict[str, tuple[int, int]] = field(default_factory=dict)
     follow: dict[str, Following] = field(default_factory=dict)
     lines_at: dict[str, int] = field(default_factory=dict)
     _messages: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -124,18 +129,22 @@ class Tab:
         if followed is None:
             return
         if name in self.have:
-            part = await followed.rows(self.have[name])
-            if part is not None:
-                data, self.have[name] = part
+            had = self.have[name]
+            part = await followed.rows(*had)
+            if self.have.get(name) != had:  # The tab said something else meanwhile.
+                self.wake(name)
+            elif part is not None:
+                data, next_row, version = part
+                self.have[name] = next_row, version
                 await self.socket.send_bytes(data)
-                self.wake(name)  # There may be more than one answer holds.
+                self.wake(name)  # There may be more than one message holds.
         following = self.follow.get(name)
         if following is not None:
             start = self.lines_at.get(name)
-            lines, after = await followed.lines(following, start)
+            lines, next_line = await followed.lines(following, start)
             if self.follow.get(name) is not following:  # It was replaced meanwhile.
                 return
-            self.lines_at[name] = after
+            self.lines_at[name] = next_line
             if lines:
                 await self.socket.send_str(_encoded(name, "lines", {"lines": lines}))
                 self.wake(name)
@@ -241,7 +250,7 @@ class Live:
             self.watch(tab, set(asked.watch))
         for name, row in (asked.have or {}).items():
             if name in tab.watched:
-                tab.have[name] = row
+                tab.have[name] = row, _NO_VERSION
                 tab.wake(name)
         for name, following in (asked.follow or {}).items():
             if name in tab.watched:

@@ -21,6 +21,7 @@ __all__ = ["OpenRun", "OpenRuns", "reads_run"]
 IDLE_S = 60.0
 MOST_OPEN = 6
 _MOST_ENCODED = 4
+_MOST_KEPT_BYTES = 256 * 1024
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ class OpenRun:
         self._columns: RunColumns | None = None
         self._record: RunRecord | None = None
         #: Bytes of the last messages of rows, by first row and version: tabs ask for the same ones.
-        self._encoded: dict[tuple[int, int], tuple[bytes, int]] = {}
+        self._encoded: dict[tuple[int, int], bytes] = {}
         self._made: dict[str, tuple[int, Any]] = {}
 
     @property
@@ -72,23 +73,36 @@ class OpenRun:
             self._record = self._monitor.record()
             return self._record
 
-    def rows(self, first: int) -> tuple[bytes, int, int]:
-        """Return attempts from row ``first`` on as a message, the row behind, and the version."""
+    def rows(self, first: int) -> bytes:
+        """Return attempts from row ``first`` on, as a message of ``RunColumns.rows``."""
+        return self.read(lambda columns: self._message(columns, first))
 
-        def encode(columns: RunColumns) -> tuple[bytes, int, int]:
-            version = columns.version
-            made = self._encoded.get((first, version))
-            if made is None:
-                data = columns.rows(first)
-                made = data, min(max(first, 0) + MOST_ROWS, max(first, len(columns.attempts)))
+    def rows_since(self, first: int, version: int) -> tuple[bytes, int, int] | None:
+        """Return a message of the columns as they are, the row behind it, and their version.
+
+        None if a reader of ``version`` with the rows before ``first`` has everything.
+        """
+
+        def since(columns: RunColumns) -> tuple[bytes, int, int] | None:
+            count = len(columns.attempts)
+            if version == columns.version and first >= count:
+                return None
+            after = min(first + MOST_ROWS, count)
+            return self._message(columns, first), max(first, after), columns.version
+
+        return self.read(since, reads_on=False)
+
+    def _message(self, columns: RunColumns, first: int) -> bytes:
+        key = first, columns.version
+        message = self._encoded.get(key)
+        if message is None:
+            message = columns.rows(first)
+            # Nobody asks twice for the first messages of a large run, which are megabytes.
+            if len(message) <= _MOST_KEPT_BYTES:
                 while len(self._encoded) >= _MOST_ENCODED:
                     self._encoded.pop(next(iter(self._encoded)))
-                # The first messages of a large run are megabytes that nobody asks for twice.
-                if len(data) < 256 * 1024:
-                    self._encoded[first, version] = made
-            return *made, version
-
-        return self.read(encode)
+                self._encoded[key] = message
+        return message
 
     def made_once(self, name: str, make: Callable[[RunColumns, RunRecord], T]) -> T:
         """Return what ``make`` makes, made anew only after a change of the run."""

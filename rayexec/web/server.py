@@ -11,10 +11,12 @@ from importlib.util import find_spec
 from aiohttp import web
 
 from rayexec.errors import EngineError
+from rayexec.web.connection import Connections
 from rayexec.web.guard import BODY_BYTES, guard, protect
 from rayexec.web.live import Live
 from rayexec.web.pages import page_routes
 from rayexec.web.session import SESSION, DoorOptions, Session
+from rayexec.web.topics import drop_idle_runs, register_topics
 
 __all__ = ["Server", "listening_socket", "make_app", "new_session"]
 
@@ -50,7 +52,11 @@ def make_app(session: Session) -> web.Application:
             path = f"{base}{route.path.lstrip('/')}"
             app.router.add_route(route.method, path, route.handler)
 
+    tasks: list[asyncio.Task[None]] = []
+
     async def start(_: web.Application) -> None:
+        register_topics(session)
+        tasks.append(asyncio.get_running_loop().create_task(drop_idle_runs(session)))
         for module in modules:
             if hasattr(module, "start"):
                 await module.start(session)
@@ -59,6 +65,8 @@ def make_app(session: Session) -> web.Application:
         for module in reversed(modules):
             if hasattr(module, "stop"):
                 await module.stop(session)
+        for task in tasks:
+            task.cancel()
         session.close()
 
     async def end_tabs(_: web.Application) -> None:
@@ -90,7 +98,7 @@ class Server:
         await runner.setup()
         loop = asyncio.get_running_loop()
         assert runner.server is not None
-        server = await loop.create_server(runner.server, sock=listening)
+        server = await loop.create_server(Connections(runner.server), sock=listening)
         return cls(session, runner, server)
 
     @property

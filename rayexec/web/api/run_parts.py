@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -11,10 +12,13 @@ from typing import Any, TypeVar
 
 from aiohttp import hdrs, web
 
+from rayexec.errors import StoreError
 from rayexec.launch.exported_run import EXPORTS, export_run
 from rayexec.names import node_path
+from rayexec.store.base import watch
 from rayexec.views.graph_layout import layout_of
 from rayexec.views.graph_model import GraphModel, graph_of_log
+from rayexec.views.now import now_of
 from rayexec.views.run_columns import RunColumns
 from rayexec.web.endpoints import ApiError, Call, get
 from rayexec.web.guard import attachment, checked_run_id
@@ -24,6 +28,7 @@ from rayexec.web.models.run_parts import (
     KeysAnswer,
     KeysQuery,
     LayoutAnswer,
+    NowAnswer,
     OpsAnswer,
     RowsQuery,
     StepAnswer,
@@ -51,6 +56,7 @@ def routes(session: Session) -> list[web.RouteDef]:
         get(f"{run}/steps/{{key:.+}}", _step, StepAnswer, "All about one step."),
         get(f"{run}/ops", _ops, OpsAnswer, "Counts by state of each op."),
         get(f"{run}/graph", _graph, LayoutAnswer, "The graph of ops, drawn.", query=GraphQuery),
+        get(f"{run}/now", _now, NowAnswer, "What a run does at this moment."),
         get(f"{run}/download/{{kind}}", _download, None, "The run as html, parquet or trace."),
     ]
 
@@ -63,7 +69,7 @@ def _read(call: Call[Any], work: Callable[[RunColumns], T]) -> T:
 def _rows(call: Call[RowsQuery]) -> web.Response:
     run_id = checked_run_id(call.path["run_id"])
     first = call.given.from_
-    data, _, _ = reads_run(lambda run: run.rows(first), call.session.open_runs, run_id)
+    data = reads_run(lambda run: run.rows(first), call.session.open_runs, run_id)
     return web.Response(body=data, content_type="application/octet-stream")
 
 
@@ -160,6 +166,21 @@ def _graph(call: Call[GraphQuery]) -> dict[str, Any]:
         return layout_of(model, opened=opened, focus=focus, depth=given.depth).to_dict()
 
     return reads_run(drawn, call.session.open_runs, checked_run_id(call.path["run_id"]))
+
+
+def _now(call: Call[NoQuery]) -> dict[str, Any]:
+    """Return the state of a run; its driver writes it for those who ask again and again."""
+
+    def state(run: OpenRun) -> dict[str, Any] | None:
+        with contextlib.suppress(StoreError):  # A store that is not writable.
+            watch(run.run.store, run.run_id)
+        return now_of(run.run.store, run.run.reader)
+
+    run_id = checked_run_id(call.path["run_id"])
+    document = reads_run(state, call.session.open_runs, run_id)
+    if document is None:
+        raise ApiError(404, f"run {run_id} is over, or its driver does not tell what it does.")
+    return document
 
 
 async def _download(call: Call[NoQuery]) -> web.StreamResponse:
