@@ -25,6 +25,7 @@ __all__ = ["Server", "listening_socket", "make_app", "new_session"]
 API_MODULES = ("facts", "runs", "run_parts", "jobs", "cluster", "cache")
 FIRST_PORT = 3000
 _PORTS_TRIED = 50
+_SHUTDOWN_SECONDS = 2.0  # for answers under way
 TOKEN_BYTES = 32
 
 
@@ -94,7 +95,12 @@ class Server:
     async def start(cls, session: Session, listening: socket.socket) -> Server:
         """Serve on a socket, from now on."""
         session.port = listening.getsockname()[1]
-        runner = web.AppRunner(make_app(session), access_log=None, handle_signals=False)
+        runner = web.AppRunner(
+            make_app(session),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+        )
         await runner.setup()
         loop = asyncio.get_running_loop()
         assert runner.server is not None

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import sys
+import threading
 import webbrowser
 from pathlib import Path
 
@@ -17,6 +20,8 @@ from rayexec.web.session import DoorOptions
 
 __all__ = ["serve_pages"]
 
+_PATH = re.compile(r"[A-Za-z0-9/_.~@%-]*\Z")
+_HOST = re.compile(r"[A-Za-z0-9_.-]+(:\d{1,5})?\Z")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -41,8 +46,15 @@ def serve_pages(
     if file is not None and file.suffix != ".py":
         complain(f"{file} is not a Python file: its name must end in .py.")
         return USAGE
+    if not _PATH.match(base_path):
+        complain(f"--base-path {base_path!r}: a path has letters, digits, and /, -, _, ., ~, @, %.")
+        return USAGE
+    if odd := [name for name in allowed_hosts if not _HOST.match(name)]:
+        complain(f"--allow-host {odd[0]!r}: give a name such as hub.example.com, without http://.")
+        return USAGE
     if home is not None:
-        os.environ["RAYEXEC_HOME"] = home
+        # Launched runs, the code and all else must have the same store.
+        os.environ["RAYEXEC_HOME"] = home if "://" in home else str(Path(home).absolute())
     source = JobSource(file, module) if file is not None or module is not None else None
     path = base_path.strip("/")
     options = DoorOptions(
@@ -65,7 +77,8 @@ def serve_pages(
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()
         if opens_browser:
-            webbrowser.open(server.url)
+            # It may take long, or be a program in this terminal.
+            threading.Thread(target=_open, args=(server.url,), daemon=True).start()
 
     with EndingSignals():
         try:
@@ -73,3 +86,8 @@ def serve_pages(
         except KeyboardInterrupt:
             say("Ended.")
     return SUCCEEDED
+
+
+def _open(url: str) -> None:
+    with contextlib.suppress(Exception):  # Whatever it is, the address is on the terminal.
+        webbrowser.open(url)

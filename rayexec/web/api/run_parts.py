@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from aiohttp import hdrs, web
 
 from rayexec.errors import StoreError
-from rayexec.launch.exported_run import EXPORTS, export_run
+from rayexec.launch.exported_run import EXPORTS, export_command
 from rayexec.names import node_path
 from rayexec.store.base import watch
 from rayexec.views.graph_layout import layout_of
@@ -44,6 +44,7 @@ __all__ = ["routes"]
 T = TypeVar("T")
 _CHUNK_BYTES = 256 * 1024
 _MOST_KEYS = 10_000
+_EXPORT_PATIENCE_S = 600.0
 
 
 def routes(session: Session) -> list[web.RouteDef]:
@@ -183,6 +184,26 @@ def _now(call: Call[NoQuery]) -> dict[str, Any]:
     return document
 
 
+async def _export(command: Sequence[str], path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, errors = await asyncio.wait_for(process.communicate(), _EXPORT_PATIENCE_S)
+    except (TimeoutError, asyncio.TimeoutError):
+        raise ApiError(503, f"the export took more than {_EXPORT_PATIENCE_S:g} s.") from None
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if not path.exists():
+        text = errors.decode("utf-8", "replace").strip().removeprefix("Error: ")
+        raise ApiError(503, text or "the export wrote nothing.")
+
+
 async def _download(call: Call[NoQuery]) -> web.StreamResponse:
     """Answer with a file that a process of its own writes."""
     kind, session = call.path["kind"], call.session
@@ -194,8 +215,7 @@ async def _download(call: Call[NoQuery]) -> web.StreamResponse:
     directory = Path(tempfile.mkdtemp(prefix="rayexec-dev-"))
     try:
         path = directory / f"run{ending}"
-        # Not one of the few threads that answer: it waits for a process, perhaps for long.
-        await asyncio.to_thread(export_run, str(run.run.store), run.run_id, kind, path)
+        await _export(export_command(str(run.run.store), run.run_id, kind, path), path)
         headers = attachment(f"run-{run.run_id}{ending}")
         headers[hdrs.CONTENT_LENGTH] = str(path.stat().st_size)
         headers[hdrs.CONTENT_TYPE] = content_type
