@@ -12,8 +12,10 @@ from aiohttp import web
 
 from rayexec.errors import EngineError
 from rayexec.web.connection import Connections
+from rayexec.web.endpoints import endpoint_of
 from rayexec.web.guard import BODY_BYTES, guard, protect
 from rayexec.web.live import Live
+from rayexec.web.openapi import document_route
 from rayexec.web.pages import page_routes
 from rayexec.web.session import SESSION, DoorOptions, Session
 from rayexec.web.topics import drop_idle_runs, register_topics
@@ -48,6 +50,8 @@ def make_app(session: Session) -> web.Application:
         if find_spec(f"rayexec.web.api.{name}") is not None
     ]
     routes = [route for module in modules for route in module.routes(session)]
+    endpoints = [each for each in map(endpoint_of, (route.handler for route in routes)) if each]
+    routes.append(document_route(endpoints))
     for route in [*routes, web.get("/api/live", _serve_tab), *page_routes()]:
         for base in {"/", session.options.base_path}:
             path = f"{base}{route.path.lstrip('/')}"

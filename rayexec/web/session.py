@@ -83,10 +83,6 @@ class Session:
         """The read models of runs that somebody looks at."""
         return OpenRuns(self.options.store)
 
-    def attach_address(self) -> str | None:
-        """Return the address of the Ray for a driver on this machine, None for its own choice."""
-        return self.options.address
-
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run blocking work (files, Arrow) in one of a few threads, and return its result."""
         loop = asyncio.get_running_loop()

@@ -6,13 +6,19 @@ import json
 import struct
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from served_pages import ServedInThread
+from served_pages import ServedInThread, served_in_thread
 
 from rayexec import DynamicOut, DynamicOutput, Out, RetryPolicy, job, op
+from rayexec.events import RunStatus
+from rayexec.launch import find_launched, launch_job
+from rayexec.store import RunRecord, store_at
+from rayexec.web.session import DoorOptions
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 
@@ -179,3 +185,92 @@ def test_a_run_that_is_not_there_has_an_answer_with_near_ids(
     assert failed_run in answer.json["error"]
     for hostile in ("..", ".hidden", "%2e%2e", "a%2fb", "x" * 200, "%00"):
         assert web_client.request("GET", f"api/runs/{hostile}").status in (400, 404)
+
+
+RESUMED_FILE = """
+import os
+
+from rayexec import in_process_executor, job, op
+
+
+@op
+def first() -> int:
+    return 1
+
+
+@op
+def second(number: int) -> int:
+    if not os.path.exists("@MARK@"):
+        raise ValueError("not yet")
+    return number
+
+
+@job(executor_def=in_process_executor)
+def twice() -> None:
+    second(first())
+"""
+
+
+@pytest.mark.long("starts drivers in processes of their own")
+def test_actions_launch_resume_and_remove_runs(web_client: ServedInThread, tmp_path: Path) -> None:
+    mark, file = tmp_path / "mark", tmp_path / "resumed_file.py"
+    file.write_text(RESUMED_FILE.replace("@MARK@", str(mark)))
+    failed = launch_job(file)
+    assert failed.wait(60) == "FAILURE"
+    path = f"api/runs/{failed.run_id}"
+    actions = web_client.get(path)["actions"]
+    assert actions["resume"] is actions["delete"] is None
+    assert actions["cancel"] == "the run is over"
+    assert web_client.request("POST", f"{path}/cancel").status == 409
+    nothing = web_client.request("POST", f"{path}/resume", {"from": "steps"})
+    assert nothing.status == 422
+    mark.touch()
+    run_id = web_client.post(f"{path}/resume", {"from": "failure"})["run_id"]
+    resumed = find_launched(run_id)
+    assert resumed is not None
+    assert resumed.wait(60) == "SUCCESS"
+    shown = web_client.get(path)
+    assert [child["run_id"] for child in shown["children"]] == [run_id]
+    child = web_client.get(f"api/runs/{run_id}")
+    assert child["parent"]["run_id"] == failed.run_id
+    again = web_client.request("POST", f"{path}/resume", {"from": "failure"})
+    assert again.status == 422
+    assert run_id in again.json["error"]
+    chosen = web_client.post(f"api/runs/{run_id}/resume", {"from": "steps", "steps": ["second"]})
+    third = find_launched(chosen["run_id"])
+    assert third is not None
+    assert third.wait(60) == "SUCCESS"
+    for kind, begins in (("html", b"<!doctype"), ("parquet", b"PAR1"), ("trace", b"{")):
+        answer = web_client.request("GET", f"api/runs/{run_id}/download/{kind}")
+        assert answer.status == 200
+        assert answer.body[:9].lower().startswith(begins.lower())
+        assert f"run-{run_id}" in answer.headers["Content-Disposition"]
+    assert web_client.request("DELETE", f"{path[:-1]}").status in (404, 409)
+    assert web_client.request("DELETE", path).json == {"deleted": failed.run_id}
+    assert web_client.request("GET", path).status == 404
+
+
+def test_a_store_that_vanishes_and_comes_back_is_told(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    store_at(root).create(RunRecord("there", "daily", RunStatus.SUCCESS)).close()
+    with served_in_thread(DoorOptions(store=str(root))) as served:
+        assert served.get("api/runs")["total"] == 1
+        root.rename(tmp_path / "away")
+        time.sleep(0.3)  # Looks within a quarter of a second are one.
+        answer = served.request("GET", "api/runs")
+        assert answer.status == 503
+        assert "is gone: it had 1 runs" in answer.json["error"]
+        (tmp_path / "away").rename(root)
+        assert served.get("api/runs")["total"] == 1
+
+
+def test_runs_that_cannot_be_read_say_why(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    store.create(RunRecord("good", "daily", RunStatus.SUCCESS)).close()
+    (tmp_path / "runs" / "bad").mkdir()
+    (tmp_path / "runs" / "bad" / "run.json").write_text("{")
+    with served_in_thread(DoorOptions(store=str(tmp_path))) as served:
+        rows = {row["run_id"]: row for row in served.get("api/runs")["runs"]}
+        assert rows["bad"]["status"] == "UNREADABLE"
+        assert "cannot be read" in rows["bad"]["note"]
+        assert served.request("GET", "api/runs/bad").status == 503

@@ -11,6 +11,7 @@ from aiohttp import web
 from rayexec.config.masking import mask_env_vars
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.launch.launched_run import LaunchedRun, ask_to_end, locate
+from rayexec.launch.local_driver import Spares
 from rayexec.launch.removal import is_running, remove_run
 from rayexec.launch.resuming import resume_job
 from rayexec.launch.run_document import launched_document
@@ -57,7 +58,7 @@ def routes(session: Session) -> list[web.RouteDef]:
         post(
             "api/runs/{run_id}/cancel",
             _cancel,
-            None,
+            NoBody,
             "Ask a run to end.",
             body=CancelBody,
         ),
@@ -240,15 +241,28 @@ def _resume(call: Call[ResumeBody]) -> dict[str, Any]:
     steps = tuple(given.steps) if given.from_ == "steps" else ()
     if given.from_ == "steps" and not steps:
         raise ApiError(422, "say which steps are to run again: their keys, or clauses over them.")
+    run_id = checked_run_id(call.path["run_id"])
+    attach, spares = _ray_for(session, run_id)
     run = resume_job(
-        checked_run_id(call.path["run_id"]),
+        run_id,
         steps=steps,
         config_text=given.yaml,
         source=session.options.source,
         store=session.options.store,
-        attach=session.attach_address(),
+        attach=attach,
+        spares=spares,
     )
     return {"run_id": run.run_id}
+
+
+def _ray_for(session: Session, run_id: str) -> tuple[str | None, Spares | None]:
+    """Return the Ray of this server for a run that was on one: the former may be gone by now."""
+    cluster = session.cluster
+    record = session.runs.find(run_id)
+    if cluster is None or record is None or "address" not in record.origin:
+        return None, None
+    cluster.begin()
+    return cluster.wait(), cluster.spares
 
 
 def _delete(call: Call[NoBody]) -> dict[str, Any]:
