@@ -43,8 +43,8 @@ class Followed(Protocol):
         None if there is nothing since that version.
         """
 
-    async def lines(self, following: Following, start: int | None) -> tuple[list[Any], int]:
-        """Return lines from a position on (None: from now on) and the next position."""
+    async def lines(self, following: Following, former: Any) -> tuple[list[Any], Any]:
+        """Return new lines, and what the next call takes as ``former``; the first takes None."""
 
 
 class Topic:
@@ -95,7 +95,7 @@ class Tab:
     #: Per topic the next row, and the version of the whole at the last message.
     have: dict[str, tuple[int, int]] = field(default_factory=dict)
     follow: dict[str, Following] = field(default_factory=dict)
-    lines_at: dict[str, int] = field(default_factory=dict)
+    lines_at: dict[str, Any] = field(default_factory=dict)
     _messages: dict[tuple[str, str], str] = field(default_factory=dict)
     _awake: set[str] = field(default_factory=set)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -140,11 +140,10 @@ class Tab:
                 self.wake(name)  # There may be more than one message holds.
         following = self.follow.get(name)
         if following is not None:
-            start = self.lines_at.get(name)
-            lines, next_line = await followed.lines(following, start)
+            lines, state = await followed.lines(following, self.lines_at.get(name))
             if self.follow.get(name) is not following:  # It was replaced meanwhile.
                 return
-            self.lines_at[name] = next_line
+            self.lines_at[name] = state
             if lines:
                 await self.socket.send_str(_encoded(name, "lines", {"lines": lines}))
                 self.wake(name)

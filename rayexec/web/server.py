@@ -18,7 +18,7 @@ from rayexec.web.live import Live
 from rayexec.web.openapi import document_route
 from rayexec.web.pages import page_routes
 from rayexec.web.session import SESSION, DoorOptions, Session
-from rayexec.web.topics import drop_idle_runs, register_topics
+from rayexec.web.watched_topics import drop_idle_runs, register_topics
 
 __all__ = ["Server", "listening_socket", "make_app", "new_session"]
 

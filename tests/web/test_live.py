@@ -152,6 +152,7 @@ def test_tabs_that_watch_a_run_see_it_end_and_get_each_row_once(
                 assert running["data"]["actions"]["cancel"] is None
             watched_topic = web_client.session.live.topics[topic]
             assert len(watched_topic.tabs) == 2
+            await first.socket.send_json({"follow": {topic: {"kind": "log", "from": 0}}})
             gate.open()
             for page in (first, second):
                 await page.until(
@@ -165,6 +166,10 @@ def test_tabs_that_watch_a_run_see_it_end_and_get_each_row_once(
                     await page.until(lambda heard: heard["kind"] == "rows" and heard["head"]["n"])
                 rows = [heard["head"] for heard in page.heard if heard["kind"] == "rows"]
                 assert sum(head["n"] for head in rows) == 1
+            if not any(heard["kind"] == "lines" for heard in first.heard):
+                await first.kind("lines")
+            (lines,) = [heard["data"]["lines"] for heard in first.heard if heard["kind"] == "lines"]
+            assert [line["text"] for line in lines] == ["waits"]
             # A tab that has all of it gets no row again.
             await late.socket.send_json({"have": {topic: 1}})
             again = await late.kind("rows")

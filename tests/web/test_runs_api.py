@@ -177,6 +177,24 @@ def test_a_step_has_its_attempts_neighbours_prints_and_failure(
     assert "no step 'nothing'" in missing.json["error"]
 
 
+def test_lines_are_searched_in_pages(web_client: ServedInThread, failed_run: str) -> None:
+    path = f"api/runs/{failed_run}/log"
+    logged = web_client.get(path, kind="log", level="INFO")
+    assert [line["text"] for line in logged["lines"]].count("number 1") == 1
+    assert {line["step"] for line in web_client.get(path, step="half[2]")["lines"]} == {"half[2]"}
+    first = web_client.get(path, limit=3)
+    rest = web_client.get(path, limit=500, **{"from": first["next"]})
+    every = web_client.get(path, limit=500)
+    assert [line["n"] for line in every["lines"]] == [
+        line["n"] for line in [*first["lines"], *rest["lines"]]
+    ]
+    (line,) = web_client.get(path, text="NOT</B> HALVED", kind="event", desc="true", limit=1)[
+        "lines"
+    ]
+    assert line["step"] == "half[2]"
+    assert web_client.request("GET", path, level="loud").status == 422
+
+
 def test_a_run_that_is_not_there_has_an_answer_with_near_ids(
     web_client: ServedInThread, failed_run: str
 ) -> None:

@@ -18,9 +18,11 @@ from rayexec.names import node_path
 from rayexec.store.base import watch
 from rayexec.views.graph_layout import layout_of
 from rayexec.views.graph_model import GraphModel, graph_of_log
+from rayexec.views.log_search import log_page
 from rayexec.views.now import now_of
 from rayexec.views.run_columns import RunColumns
 from rayexec.web.endpoints import ApiError, Call, get
+from rayexec.web.followed_runs import condition_of
 from rayexec.web.guard import attachment, checked_run_id
 from rayexec.web.models.base import NoQuery
 from rayexec.web.models.run_parts import (
@@ -28,6 +30,8 @@ from rayexec.web.models.run_parts import (
     KeysAnswer,
     KeysQuery,
     LayoutAnswer,
+    LogAnswer,
+    LogQuery,
     NowAnswer,
     OpsAnswer,
     RowsQuery,
@@ -57,6 +61,7 @@ def routes(session: Session) -> list[web.RouteDef]:
         get(f"{run}/steps/{{key:.+}}", _step, StepAnswer, "All about one step."),
         get(f"{run}/ops", _ops, OpsAnswer, "Counts by state of each op."),
         get(f"{run}/graph", _graph, LayoutAnswer, "The graph of ops, drawn.", query=GraphQuery),
+        get(f"{run}/log", _log, LogAnswer, "Lines of the log, searched.", query=LogQuery),
         get(f"{run}/now", _now, NowAnswer, "What a run does at this moment."),
         get(f"{run}/download/{{kind}}", _download, None, "The run as html, parquet or trace."),
     ]
@@ -167,6 +172,17 @@ def _graph(call: Call[GraphQuery]) -> dict[str, Any]:
         return layout_of(model, opened=opened, focus=focus, depth=given.depth).to_dict()
 
     return reads_run(drawn, call.session.open_runs, checked_run_id(call.path["run_id"]))
+
+
+def _log(call: Call[LogQuery]) -> dict[str, Any]:
+    given = call.given
+    condition = condition_of(given)
+    return _read(
+        call,
+        lambda columns: log_page(
+            columns, condition, start=given.from_, limit=given.limit, desc=given.desc
+        ),
+    )
 
 
 def _now(call: Call[NoQuery]) -> dict[str, Any]:

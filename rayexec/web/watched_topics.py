@@ -15,8 +15,8 @@ from rayexec.store.base import watch
 from rayexec.views.now import now_of
 from rayexec.web.actions import actions_of
 from rayexec.web.all_runs import listed_row
+from rayexec.web.followed_runs import FollowedRun
 from rayexec.web.live import Topic
-from rayexec.web.models.live import Following
 from rayexec.web.open_runs import OpenRun, reads_run
 from rayexec.web.session import Session
 
@@ -79,32 +79,6 @@ def _publish_changes(
         topic.publish("runs", {"runs": rows, "gone": gone}, stays=False)
 
 
-class _FollowedRun:
-    """Rows of a run by position, for the tabs that watch it."""
-
-    def __init__(self, session: Session, run_id: str) -> None:
-        self._session = session
-        self._run_id = run_id
-        #: Version of the run's columns at the last look.
-        self.version = -1
-
-    async def rows(self, start: int, version: int) -> tuple[bytes, int, int] | None:
-        """Return rows, unless a tab has them all and nothing else is new."""
-
-        def read(run: OpenRun) -> tuple[bytes, int, int] | None:
-            return run.rows_since(start, version)
-
-        session = self._session
-        try:
-            return await session.in_thread(reads_run, read, session.open_runs, self._run_id)
-        except RayexecError:  # The source of the topic says it.
-            return None
-
-    async def lines(self, following: Following, start: int | None) -> tuple[list[Any], int]:
-        """Return no lines."""
-        return [], start or 0
-
-
 class _Look(NamedTuple):
     """A run at one moment."""
 
@@ -118,7 +92,7 @@ async def _watch_run(session: Session, topic: Topic) -> None:
     if not RUN_ID.match(run_id):
         topic.publish("error", {"error": "a run's id has letters, digits, dots, _ and - only."})
         return
-    topic.followed = followed = _FollowedRun(session, run_id)
+    topic.followed = followed = FollowedRun(session, run_id)
     next_sign = 0.0
     while True:
         began = time.monotonic()
