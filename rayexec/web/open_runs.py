@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import threading
 import time
 from collections.abc import Callable
@@ -54,7 +56,9 @@ class OpenRun:
         self.last_look = time.monotonic()
         columns = self._columns
         if columns is None:
+            _use_common_memory()
             columns = self._columns = RunColumns(self.run.reader)
+            _give_memory_back()
         elif reads_on:
             columns.read_on()
         if reads_on or self._record is None:
@@ -114,6 +118,8 @@ class OpenRun:
             former = self._made.get(name)
             if former is None or former[0] != key:
                 former = self._made[name] = (key, make(columns, record))
+                if is_over(record):
+                    _give_memory_back()
             value: T = former[1]
             return value
 
@@ -170,6 +176,19 @@ class OpenRuns:
             is_idle = now - run.last_look > IDLE_S
             if run.run_id != but and (is_idle or rank < surplus):
                 del self._runs[run.run_id]
+
+
+def _use_common_memory() -> None:
+    """Have Arrow take memory as Python does: its own pools keep what a large log once took."""
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
+def _give_memory_back() -> None:
+    """Give back to the system what the reading of a log took for a moment, where it can be."""
+    with contextlib.suppress(AttributeError, OSError):  # Another C library has no such function.
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def reads_run(work: Callable[[OpenRun], T], runs: OpenRuns, run_id: str) -> T:
