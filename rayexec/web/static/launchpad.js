@@ -136,11 +136,11 @@ class Launchpad {
     try {
       const { draft } = this.tabs;
       const { body } = bodyOf(draft);
-      const selection = /** @type {string[]} */ (body.selection);
+      const selection = (/** @type {string[]} */ (body.selection)).join(",");
       this.words = await get(`${this.api}/completion`, { selection }, this.signal);
       this.fields.selection.setOps(this.words.ops);
       this.fields.setTags(this.words.tags);
-      this.learned = selection.join();
+      this.learned = selection;
     } catch {
       // Without it the page works; the check says what is wrong with the job.
       if (!this.signal.aborted) this.learned = undefined;
@@ -221,7 +221,7 @@ class Launchpad {
       this.isBusy = false;
     }
     if (this.isDirty && !this.signal.aborted) void this.look();
-    const selection = /** @type {string[]} */ (body.selection).join();
+    const selection = /** @type {string[]} */ (body.selection).join(",");
     if (this.checked && selection !== this.learned) void this.learn();
   }
 
