@@ -64,7 +64,7 @@ export class LaunchFields {
 
   /** @param {string[]} names */
   setTags(names) {
-    replace(this.tagNames, ...names.map((name) => h("option", { value: `${name}=` })));
+    replace(this.tagNames, ...names.map((name) => h("option", { value: name })));
   }
 
   /** @param {import("./types.js").Row[]} rows */

@@ -52,6 +52,7 @@ class Launchpad {
     /** @type {any} */
     this.words = null;
     this.turn = 0;
+    this.total = 0;
     this.isBusy = false;
     this.isDirty = false;
     /** @type {Check | null} */
@@ -128,7 +129,18 @@ class Launchpad {
     this.show(this.tabs.draft);
     this.graph.load();
     void this.learn();
-    get(this.api, {}, this.signal).then(({ history }) => this.fields.setRuns(history), () => {});
+    void this.facts();
+  }
+
+  /** Fetches how many ops there are, and the runs that one may resume. */
+  async facts() {
+    try {
+      const { history, ops } = await get(this.api, {}, this.signal);
+      this.fields.setRuns(history);
+      this.total = ops;
+    } catch {
+      // The check says what is wrong with the job.
+    }
   }
 
   /** Fetches what completion offers. */
@@ -153,7 +165,7 @@ class Launchpad {
   }
 
   async codeChanged() {
-    await this.learn();
+    await Promise.all([this.learn(), this.facts()]);
     this.graph.load();
     this.later(0);
   }
@@ -231,7 +243,7 @@ class Launchpad {
     this.editor.setProblems(check.problems);
     this.problems.show(check.problems, check.unused);
     const isWrong = check.problems.some((one) => String(one.path).startsWith("selection"));
-    const all = this.words?.ops?.length ?? check.ops;
+    const all = Math.max(this.total, check.selected.length);
     const isAll = check.selected.length === all;
     this.fields.selection.say(
       isWrong ? "" : isAll ? `all ${count(all)}` : `${count(check.selected.length)} of ${

@@ -186,7 +186,8 @@ function valueItems({ types, key }, words, place) {
   if (types.some((type) => type.takes_null) && !quote) offer(null);
   const last = place.path[place.path.length - 1];
   const isTag = last === "key" && place.path.includes("tag_concurrency_limits");
-  const inLimits = isTag ? names([...words.tags, ...words.pools], "tag") : [];
+  const keys = new Set(words.tags.map((tag) => tag.split("=", 1)[0]));
+  const inLimits = isTag ? names([...keys, ...words.pools], "tag") : [];
   const isEnv = types.some((type) => type.takes_env) && !quote && !place.isFlow;
   const env = isEnv ? names(words.env_vars.slice(0, MOST_ENV), "environment", (name) => (
     `{env: ${name}}`)) : [];
