@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { pathAt, placeAt } from "../../rayexec/web/static/yaml_place.js";
+import { lineOf, pathAt, placeAt } from "../../rayexec/web/static/yaml_place.js";
 
 /** Returns the place of the `|` in a text. */
 function place(text) {
@@ -85,6 +85,16 @@ test("a path for hover is that of the key or value below the pointer", () => {
   assert.equal(at("bc"), "ops/load/config/m/1");
   assert.equal(at("# no", 2), undefined);
   assert.equal(at(":\n"), undefined);
+});
+
+test("a path has its line, a missing one the line of the nearest around it", () => {
+  const text = "# x\nops:\n  load:\n    config:\n      n: 3x\n  save:\n    - a\n    - b: 1\n";
+  assert.deepEqual(lineOf(text, "ops.load.config.n"),
+    { line: 5, column: 7, end_line: 5, end_column: 12 });
+  assert.equal(lineOf(text, "ops.load.config.table")?.line, 4);
+  assert.equal(lineOf(text, "ops.save.1.b")?.line, 8);
+  assert.equal(lineOf(text, "ops.other.config")?.line, 2);
+  assert.equal(lineOf(text, "resources.x"), null);
 });
 
 test("a document of 2,000 lines is quick to place", () => {

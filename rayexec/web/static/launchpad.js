@@ -22,6 +22,7 @@ import { errorView } from "./parts.js";
 import { PlanPanel } from "./plan_panel.js";
 import { breadcrumb, go, path, setQuery, style, title } from "./router.js";
 import { completer, describer } from "./run_config_words.js";
+import { lineOf } from "./yaml_place.js";
 
 const QUIET_MS = 150;
 
@@ -237,8 +238,12 @@ class Launchpad {
     if (this.checked && selection !== this.learned) void this.learn();
   }
 
-  /** @param {Check} check @param {string | null} problem of the fields */
-  showCheck(check, problem) {
+  /** @param {Check} given @param {string | null} problem of the fields */
+  showCheck(given, problem) {
+    const { yaml } = this.tabs.draft;
+    // A problem without a line is shown where its path leads to.
+    const check = { ...given, problems: given.problems.map((one) => (
+      one.line ? one : { ...one, ...lineOf(yaml, String(one.path)) })) };
     this.checked = check;
     this.editor.setProblems(check.problems);
     this.problems.show(check.problems, check.unused);
@@ -340,10 +345,7 @@ class Launchpad {
     } catch (error) {
       if (this.signal.aborted) return;
       const { problems } = /** @type {{problems?: Problem[]}} */ (error);
-      if (problems?.length) {
-        this.editor.setProblems(problems);
-        this.problems.show(problems, []);
-      }
+      if (problems?.length) this.later(0);
       toastError(error);
     } finally {
       this.isStarting = false;

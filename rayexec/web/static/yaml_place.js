@@ -64,6 +64,29 @@ export function pathAt(text, offset) {
   return { path: pathOf(walker.frames), from: start + token.from, to: start + token.to };
 }
 
+/**
+ * Returns the line and columns, from 1, of a dotted path, or of the nearest path around it; null
+ * where nothing of it is there.
+ * @param {string} text @param {string} path
+ * @returns {{line: number, column: number, end_line: number, end_column: number} | null}
+ */
+export function lineOf(text, path) {
+  const walker = new Walker();
+  let best = null;
+  let most = 0;
+  for (const [index, line] of text.split("\n").entries()) {
+    if (!line.trim()) continue;
+    walker.line(line);
+    const here = pathOf(walker.frames).join(".");
+    if (here.length <= most || (here !== path && !path.startsWith(`${here}.`))) continue;
+    most = here.length;
+    const [column, end] = [indentOf(line) + 1, line.trimEnd().length + 1];
+    best = { line: index + 1, column, end_line: index + 1, end_column: end };
+    if (here === path) break;
+  }
+  return best;
+}
+
 /** @param {Frame[]} frames @returns {Path} */
 function pathOf(frames) {
   return frames.flatMap((frame) => /** @type {Path} */ (
