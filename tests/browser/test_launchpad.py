@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long("starts a browser")]
 
 Serve = Callable[..., DevServer]
 GOOD = "ops:\n  load:\n    config:\n      rows: 3 # few\n"
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 7_000
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ export class Editor {
     this.layer = new Layer();
     this.isLeaving = false;
     this.frame = 0;
+    // Sizes are kept: to read them after a change would lay out the whole text for each key.
+    this.view = { width: 0, height: 0, top: 0, left: 0, gutter: 0 };
+    this.sized = "";
     this.isMeasured = false;
     this.isApplying = false;
     /** @type {Place | null} */
@@ -78,7 +81,7 @@ export class Editor {
     this.popup = new Popup(this.element, (item) => this.accept(item));
     this.hover = new Hover();
     this.element.append(this.popup.element, this.popup.said, this.hover.element);
-    const watcher = new ResizeObserver(() => this.resized());
+    const watcher = new ResizeObserver(() => this.measured());
     watcher.observe(this.scroll);
     options.signal?.addEventListener("abort", () => watcher.disconnect());
     document.addEventListener("selectionchange", () => this.selected(), { signal: options.signal });
@@ -96,7 +99,7 @@ export class Editor {
     this.layer.marks = [];
     this.layer.set(text);
     this.area.setSelectionRange(0, 0);
-    this.scroll.scrollTop = 0;
+    this.scroll.scrollTop = this.view.top = 0;
     this.resized();
   }
 
@@ -160,9 +163,13 @@ export class Editor {
     const items = isWanted && place.slot !== "none" ? this.options.complete(place, text) : [];
     const [only] = items;
     const isDone = items.length === 1 && only.label === place.prefix && !isAsked;
-    const { x, y } = this.caret(place.from);
-    this.popup.show(isDone ? [] : items, x, y + LINE + 2);
     this.asked = place;
+    if (isDone || !items.length) {
+      this.popup.close();
+      return;
+    }
+    const { x, y } = this.caret(place.from);
+    this.popup.show(items, x, y + LINE + 2);
   }
 
   /** @param {Suggestion} item */
@@ -326,29 +333,39 @@ export class Editor {
     const { line, column } = lineAndColumn(this.area.value, offset);
     const top = line * LINE;
     const x = this.layer.ruler.width((this.layer.lines[line] ?? "").slice(0, column));
-    const { scroll } = this;
-    const gutter = this.layer.gutter.offsetWidth;
-    if (top < scroll.scrollTop) scroll.scrollTop = top;
-    const low = top + LINE + 2 * PAD - scroll.clientHeight;
-    if (low > scroll.scrollTop) scroll.scrollTop = low;
-    if (x < scroll.scrollLeft) scroll.scrollLeft = Math.max(0, x - 20);
-    const right = x + gutter + 4 * PAD - scroll.clientWidth;
-    if (right > scroll.scrollLeft) scroll.scrollLeft = right;
+    const { scroll, view } = this;
+    if (top < view.top) scroll.scrollTop = view.top = top;
+    const low = top + LINE + 2 * PAD - view.height;
+    if (low > view.top) scroll.scrollTop = view.top = low;
+    if (x < view.left) scroll.scrollLeft = view.left = Math.max(0, x - 20);
+    const right = x + view.gutter + 4 * PAD - view.width;
+    if (right > view.left) scroll.scrollLeft = view.left = right;
+  }
+
+  measured() {
+    const { clientWidth: width, clientHeight: height } = this.scroll;
+    this.view = { ...this.view, width, height, gutter: this.layer.gutter.offsetWidth };
+    this.resized();
   }
 
   resized() {
-    if (!this.scroll.clientWidth) return;
+    if (!this.view.width) return;
     if (!this.isMeasured) {
       this.layer.ruler.use(this.area);
       this.isMeasured = true;
     }
     const { width, height } = this.layer.size();
-    this.sheet.style.width = `${width + 2 * PAD}px`;
-    this.sheet.style.height = `${height + 2 * PAD}px`;
+    const sized = `${width + 2 * PAD}px ${height + 2 * PAD}px`;
+    if (sized !== this.sized) {
+      this.sized = sized;
+      [this.sheet.style.width, this.sheet.style.height] = sized.split(" ");
+    }
     this.draw();
   }
 
   scrolled() {
+    this.view.top = this.scroll.scrollTop;
+    this.view.left = this.scroll.scrollLeft;
     this.draw();
     this.hover.close();
     this.popup.close();
@@ -362,6 +379,6 @@ export class Editor {
   }
 
   draw() {
-    this.layer.draw(this.scroll.scrollTop, this.scroll.clientHeight, this.find.hits());
+    this.layer.draw(this.view.top, this.view.height, this.find.hits());
   }
 }

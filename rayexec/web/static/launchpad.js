@@ -54,6 +54,8 @@ class Launchpad {
     this.words = null;
     this.turn = 0;
     this.total = 0;
+    /** @type {string | null} */
+    this.fieldProblem = null;
     this.isBusy = false;
     this.isDirty = false;
     /** @type {Check | null} */
@@ -137,8 +139,9 @@ class Launchpad {
   async facts() {
     try {
       const { history, ops } = await get(this.api, {}, this.signal);
-      this.fields.setRuns(history);
       this.total = ops;
+      this.fields.setRuns(history);
+      if (this.checked) this.showCheck(this.checked, this.fieldProblem);
     } catch {
       // The check says what is wrong with the job.
     }
@@ -245,6 +248,7 @@ class Launchpad {
     const check = { ...given, problems: given.problems.map((one) => (
       one.line ? one : { ...one, ...lineOf(yaml, String(one.path)) })) };
     this.checked = check;
+    this.fieldProblem = problem;
     this.editor.setProblems(check.problems);
     this.problems.show(check.problems, check.unused);
     const isWrong = check.problems.some((one) => String(one.path).startsWith("selection"));
