@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.browser, pytest.mark.long("starts a browser")]
 
-TIMEOUT_MS = 8_000
+TIMEOUT_MS = 15_000
 Serve = Callable[..., DevServer]
 
 

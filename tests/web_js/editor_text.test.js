@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { fit, ranked } from "../../rayexec/web/static/completion.js";
+import { Layer } from "../../rayexec/web/static/editor_layer.js";
 import { marksAt, marksOf, marksOfLine, moved } from "../../rayexec/web/static/editor_marks.js";
 import {
   backed, change, commented, entered, indented, lineAndColumn, occurrences, offsetOf, outdented,
@@ -122,4 +123,32 @@ test("suggestions: beginnings first, then words, then letters in order", () => {
   assert.deepEqual(names("", item("b"), item("a", true)), ["a", "b"]);
   assert.deepEqual(names("zz", item("a")), []);
   assert.deepEqual(fit("mc", "max_concurrent").hits, [0, 4]);
+});
+
+test("states of lines stay true while lines come and go", () => {
+  // The painter needs no document for its states.
+  const states = (text) => {
+    const found = [""];
+    for (const line of text.split("\n").slice(0, -1)) {
+      found.push(tokensOf(line, found[found.length - 1]).state);
+    }
+    return found;
+  };
+  globalThis.document ??= { createElement: () => ({ getContext: () => null, append() {},
+    setAttribute() {}, addEventListener() {} }) };
+  const layer = new Layer();
+  let text = "";
+  let seed = 7;
+  const random = (most) => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2_147_483_648;
+    return seed % most;
+  };
+  const parts = ["a:\n", "  b: |\n", "   x\n", "c: [1,\n", "2]\n", "'", '"y\n', "\n", "d: 1"];
+  for (let turn = 0; turn < 400; turn += 1) {
+    const from = random(text.length + 1);
+    const to = Math.min(text.length, from + random(12));
+    text = text.slice(0, from) + parts[random(parts.length)] + text.slice(to);
+    layer.set(text);
+    assert.deepEqual(layer.states, states(text), JSON.stringify(text));
+  }
 });

@@ -6,7 +6,7 @@
  */
 import { h, replace } from "./dom.js";
 import { marksOfLine } from "./editor_marks.js";
-import { tokensOf } from "./yaml_tokens.js";
+import { GOES_ON, tokensOf } from "./yaml_tokens.js";
 
 export const LINE = 20;
 export const PAD = 8;
@@ -82,22 +82,15 @@ export class Layer {
     const most = Math.min(before.length, lines.length);
     let head = 0;
     while (head < most && before[head] === lines[head]) head += 1;
-    let tail = 0;
-    while (
-      tail < most - head && before[before.length - 1 - tail] === lines[lines.length - 1 - tail]
-    ) tail += 1;
     const added = lines.length - before.length;
     const old = this.states;
-    const states = old.slice(0, head + 1);
-    if (!states.length) states.push(NONE);
-    for (let at = head; at < lines.length - 1; at += 1) {
-      const next = tokensOf(lines[at], states[at]).state;
-      // Below the changed lines the old states hold again from the first that agrees.
-      if (at + 1 >= lines.length - tail && old[at + 1 - added] === next) {
-        for (let rest = at + 1; rest < lines.length; rest += 1) states.push(old[rest - added]);
-        break;
-      }
-      states.push(next);
+    // Lines that only came at the end begin with the state that the last one leaves.
+    const first = Math.min(head, old.length - 1);
+    const states = old.slice(0, first + 1);
+    for (let at = first; at < lines.length - 1; at += 1) {
+      // Most lines have nothing that goes over their end.
+      const isPlain = states[at] === NONE && !GOES_ON.test(lines[at]);
+      states.push(isPlain ? NONE : tokensOf(lines[at], states[at]).state);
     }
     this.lines = lines;
     this.states = states;

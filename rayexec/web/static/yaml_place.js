@@ -21,9 +21,7 @@
  *   quote: string,
  * }} Place
  */
-import { indentOf, isGap, keyAt, plainEnd, quoteEnd, tokensOf } from "./yaml_tokens.js";
-
-const GOES_ON = /["'[{|>]/;
+import { GOES_ON, indentOf, isGap, keyAt, plainEnd, quoteEnd, tokensOf } from "./yaml_tokens.js";
 
 /**
  * Returns the place of an offset. For "key" the path is that of the map around it; for "value" it

@@ -9,6 +9,8 @@
  *   "comment" | "punct" | "mark" | "text"}} Token
  */
 
+/** Signs of what may go over the end of a line in block style. */
+export const GOES_ON = /["'[{|>]/;
 const WORDS = /^(?:true|false|yes|no|on|off|null|~)$/i;
 const NUMBER = /^[-+]?(?:0x[\da-f]+|0o[0-7]+|(?:\d[\d_]*)?\.?\d+(?:e[-+]?\d+)?|\.inf|\.nan)$/i;
 
