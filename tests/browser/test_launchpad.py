@@ -149,21 +149,6 @@ def test_the_plan_follows_the_text_and_the_selection_lights_the_graph(
     page.locator('.launch-problem:has-text("nothing_here")').first.wait_for()
 
 
-def test_scaffold_adds_what_is_missing_and_leaves_the_rest(opened: Callable[..., Page]) -> None:
-    page = opened()
-    start = "# mine\nops:\n  load:\n    config:\n      deep: true   # odd\n"
-    page.locator("textarea").fill(start)
-    page.get_by_role("button", name="Scaffold missing").click()
-    page.wait_for_function("() => document.querySelector('textarea').value.includes('rows')")
-    after = text_of(page)
-    assert "# mine\n" in after
-    assert "      deep: true   # odd\n" in after
-    # It is one edit, that undo takes back.
-    page.locator("textarea").focus()
-    page.keyboard.press("Control+z")
-    assert text_of(page) == start
-
-
 def test_find_undo_indentation_and_the_way_out(opened: Callable[..., Page]) -> None:
     page = opened()
     area = page.locator("textarea")

@@ -85,7 +85,7 @@ export class Layer {
     const added = lines.length - before.length;
     const old = this.states;
     // Lines that only came at the end begin with the state that the last one leaves.
-    const first = Math.min(head, old.length - 1);
+    const first = Math.min(head, old.length - 1, lines.length - 1);
     const states = old.slice(0, first + 1);
     for (let at = first; at < lines.length - 1; at += 1) {
       // Most lines have nothing that goes over their end.
