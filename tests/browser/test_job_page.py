@@ -140,7 +140,7 @@ def test_the_page_is_accessible_in_both_themes_and_narrow(
 
 def assert_accessible(page: Page) -> None:
     """Fail on a violation that axe finds."""
-    from axe_playwright_python.sync_playwright import Axe
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped, unused-ignore]
 
     violations = Axe().run(page).response["violations"]
     assert [

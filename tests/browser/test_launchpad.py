@@ -231,7 +231,7 @@ def test_an_error_in_the_code_shows_and_its_mend_is_seen(
 def test_the_page_is_accessible_in_both_themes_and_narrow(
     dark: bool, width: int, opened: Callable[..., Page]
 ) -> None:
-    from axe_playwright_python.sync_playwright import Axe
+    from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped, unused-ignore]
 
     page = opened(dark=dark, width=width)
     page.locator("textarea").fill(GOOD.replace("rows", "row"))
