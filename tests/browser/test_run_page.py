@@ -10,9 +10,9 @@ import pytest
 from accessibility import assert_accessible
 from browser_fixtures import OpenPage
 from dev_server import DevServer
-from large_runs import record_large_run
 
 from rayexec.store import DirectoryRunStore
+from rayexec.testing.recorded_runs import record_large_run
 
 if TYPE_CHECKING:  # It is installed for tests in a browser only.
     from playwright.sync_api import Page

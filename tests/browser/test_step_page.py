@@ -9,9 +9,9 @@ import pytest
 from accessibility import assert_accessible
 from browser_fixtures import OpenPage
 from dev_server import DevServer
-from large_runs import record_large_run
 
 from rayexec.store import DirectoryRunStore
+from rayexec.testing.recorded_runs import record_large_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.long("starts a browser")]
 

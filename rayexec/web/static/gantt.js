@@ -3,7 +3,7 @@
  * pointer or a key chose.
  */
 
-import { h, replace } from "./dom.js";
+import { drawn, h, replace } from "./dom.js";
 import { count, duration } from "./format.js";
 import { Painter } from "./gantt_canvas.js";
 import { listen } from "./gantt_input.js";
@@ -34,7 +34,6 @@ import { TimeFold, foldOf } from "./time_fold.js";
 const FOLD_MS = 2_000;
 const SHORTEST_SPAN = 1e-6;
 const REDUCED_MS = 1_000;
-
 export class Timeline {
   /** @param {TimelineOptions} options */
   constructor(options) {
@@ -178,8 +177,10 @@ export class Timeline {
       scene.span = this.#whole();
     }
     scene.top = this.parts.frame.scrollTop;
+    const before = performance.now();
     this.painter.draw(scene);
     this.minimap.draw(scene, this.#whole());
+    drawn("timeline", { rows: this.columns.count, ms: performance.now() - before });
     if (this.clock) this.#goOn();
   }
 

@@ -24,7 +24,7 @@
  *   fit: () => void,
  * }} GraphView
  */
-import { h, replace } from "./dom.js";
+import { drawn, h, replace } from "./dom.js";
 import { CanvasPainter } from "./graph_canvas.js";
 import {
   bounded, fitted, opening, panned, showing, visible, overlap, zoomed,
@@ -216,6 +216,7 @@ class View {
       this.svg.element.toggleAttribute("hidden", isCanvas);
       this.canvas.element.hidden = !isCanvas;
       (isCanvas ? this.canvas : this.svg).draw(scene, camera, size);
+      if (this.layout.nodes.length) drawn("graph", { nodes: this.layout.nodes.length });
     });
   }
 

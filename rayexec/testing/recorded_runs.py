@@ -1,4 +1,4 @@
-"""Recorded runs of any size, for pages."""
+"""Recorded runs of any size that nobody drove, for tests of what reads runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rayexec import job, op
+from rayexec.definitions.op import op
 from rayexec.events import (
     FAILURE,
     Attempt,
@@ -18,6 +18,7 @@ from rayexec.events import (
     StepFailureData,
     Successes,
 )
+from rayexec.jobs import job
 from rayexec.plan import compile_job
 from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.store.writing import LogWriter
