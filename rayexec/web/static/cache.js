@@ -82,7 +82,8 @@ function list(entries, ask) {
       { class: "list" },
       h("thead", null, h("tr", null, h("th", null, "Op"), h("th", { class: "number" }, "Outputs"),
         hasHits ? h("th", { class: "number" }, "Hits") : null,
-        h("th", { class: "number" }, "Size"), h("th", { class: "wide" }, h("span", { class: "hidden" }, "Share")),
+        h("th", { class: "number" }, "Size"),
+        h("th", { class: "wide" }, h("span", { class: "hidden" }, "Share")),
         h("th", null, "Newest"), h("th", { class: "wide" }, "Oldest"),
         h("th", null, h("span", { class: "hidden" }, "Actions")))),
       h("tbody", null, entries.map((entry) =>
