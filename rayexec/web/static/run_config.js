@@ -49,8 +49,7 @@ function limitPanel({ limits, waited }) {
       h("tbody", null, limits.map((limit) => h("tr", null,
         h("th", { scope: "row" }, h("code", null, limit.limit)),
         h("td", { class: "number" }, String(limit.most)),
-        h("td", null, limit.held_by, limit.how ? h("span", { class: "muted" }, ` ${limit.how}`)
-          : null)))))
+        h("td", { class: "muted" }, limit.how || limit.held_by)))))
       : h("p", { class: "muted" }, "No limit of tags, pools or steps at once counted in this run."),
     waits.length > 0 && h("div", { class: "waits" }, h("h3", null, "What steps waited for"),
       h("ul", null, waits.map(([reason, seconds]) => h("li", null,

@@ -95,8 +95,9 @@ export class RunData {
     watch(this.topic, {
       onMessage: (message) => this.#hear(message),
       onRows: (buffer) => {
-        if (!this.isLoaded) return;
-        if (!this.#append(decodeRows(buffer))) void this.load().catch(() => {});
+        // A run that was not recorded yet had no rows to load.
+        if (!this.isLoaded) void this.load().catch(() => {});
+        else if (!this.#append(decodeRows(buffer))) void this.load().catch(() => {});
       },
       poll: async () => {
         await this.load();

@@ -135,7 +135,9 @@ function noteNodes(details, state) {
     h("div", { class: `note tone-${tone}`, role: tone === "failed" ? "alert" : null }, icon(sign),
       h("div", null, text));
   if (state === "QUEUED") {
-    nodes.push(note("waiting", "clock", "Ray starts its driver. Steps show as soon as it runs."));
+    const phase = report.note && report.note !== "about to begin" ? ` (${report.note})` : "";
+    nodes.push(note("waiting", "clock",
+      `The driver of this run starts${phase}. Its steps show as soon as it runs.`));
   }
   const error = report.error;
   if (error && isOver) {
@@ -143,6 +145,6 @@ function noteNodes(details, state) {
     nodes.push(note("failed", "warning", text));
   }
   if (damage) nodes.push(note("waiting", "warning", damage));
-  if (report.note) nodes.push(note("waiting", "warning", report.note));
+  if (report.note && state !== "QUEUED") nodes.push(note("waiting", "warning", report.note));
   return nodes;
 }
