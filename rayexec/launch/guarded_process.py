@@ -52,7 +52,7 @@ def guard(lifeline: int) -> None:
         return
     code = 1
     try:
-        _close_all_but(lifeline, wake_up)
+        _close_all_but(lifeline, wake_up, wakes)
         code = _watch(worker, lifeline, wake_up)
     finally:
         _kill_children()

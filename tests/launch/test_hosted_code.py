@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,23 @@ def test_the_latest_request_of_a_topic_wins(tmp_path: Path) -> None:
             assert await selected(code, "save") == ["save"]
 
     run(test)
+
+
+def test_the_child_takes_no_processor_time_while_nobody_asks(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with hosted(tmp_path):
+            children = set(
+                Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+            )
+            assert children
+            spent = sum(map(processor_seconds, children))
+            await asyncio.sleep(1.0)
+            assert sum(map(processor_seconds, children)) - spent < 0.3
+
+    run(test)
+
+
+def processor_seconds(pid: str) -> float:
+    """Return the processor time of a process so far; the busy loop of one second takes a second."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
