@@ -8,7 +8,18 @@ from typing import Any
 from rayexec.errors import StoreError
 from rayexec.events import DRIVER_BATCH, UNKNOWN_BYTES
 
-__all__ = ["arrow_of", "equal", "equal_any", "extend", "numbers_of", "record_columns", "within"]
+__all__ = [
+    "arrow_of",
+    "equal",
+    "equal_any",
+    "extend",
+    "grouped",
+    "numbers_of",
+    "record_columns",
+    "scalar",
+    "true_or_false",
+    "within",
+]
 
 # Columns that logs of schema version 1 lack, and the value that their rows have there.
 _ABSENT = {"slice": DRIVER_BATCH, "output_bytes": UNKNOWN_BYTES}
@@ -34,8 +45,8 @@ def record_columns(table: Any) -> Any:
     columns = []
     for name, kind in _TYPES.items():
         if name not in table.column_names and name in _ABSENT:
-            absent: Any = pa.scalar(_ABSENT[name])
-            columns.append(pa.repeat(absent.cast(kind), table.num_rows))
+            absent = scalar(_ABSENT[name], pa.type_for_alias(kind))
+            columns.append(pa.repeat(absent, table.num_rows))
             continue
         if name not in table.column_names or str(table.schema.field(name).type) != kind:
             raise StoreError(f"the log cannot be read: its records have no valid {name}.")
@@ -47,7 +58,7 @@ def extend(column: array[Any], values: Any) -> None:
     """Append an Arrow column of numbers to ``column``, which has the same type."""
     for chunk in getattr(values, "chunks", None) or [values]:
         if len(chunk):
-            whole = chunk.fill_null(0) if chunk.null_count else chunk
+            whole = chunk.fill_null(scalar(0, chunk.type)) if chunk.null_count else chunk
             size = column.itemsize
             data = memoryview(whole.buffers()[1]).cast("B")
             column.frombytes(data[whole.offset * size : (whole.offset + len(whole)) * size])
@@ -79,12 +90,37 @@ def arrow_of(column: array[Any] | bytearray, start: int = 0, end: int | None = N
     return pa.Array.from_buffers(types[code], count, [None, pa.py_buffer(data)])
 
 
-def equal(column: Any, value: int) -> Any:
-    """Return a mask of the rows with a value."""
+def scalar(value: float | str | bool | None, kind: Any) -> Any:
+    """Return a value as Arrow has it.
+
+    ``pyarrow.scalar`` would first import pandas, for half a second and 60 MB.
+    """
+    import pyarrow as pa
+
+    if value is None:
+        return pa.nulls(1, kind)[0]
+    if isinstance(value, str):
+        data = value.encode()
+        buffers = [None, pa.py_buffer(array("q", [0, len(data)])), pa.py_buffer(data)]
+        return pa.Array.from_buffers(pa.large_string(), 1, buffers)[0].cast(kind)
+    if isinstance(value, bool):
+        return pa.Array.from_buffers(kind, 1, [None, pa.py_buffer(bytes([value]))])[0]
+    return arrow_of(array(_CODES[str(kind)], [value]))[0]
+
+
+def true_or_false(mask: Any) -> Any:
+    """Return a mask without nulls: they become false."""
     import pyarrow as pa
     from pyarrow import compute
 
-    return compute.equal(column, pa.scalar(value, column.type))
+    return compute.fill_null(mask, scalar(False, pa.bool_()))
+
+
+def equal(column: Any, value: int) -> Any:
+    """Return a mask of the rows with a value."""
+    from pyarrow import compute
+
+    return compute.equal(column, scalar(value, column.type))
 
 
 def equal_any(column: Any, *values: int) -> Any:
@@ -97,10 +133,31 @@ def equal_any(column: Any, *values: int) -> Any:
     return mask
 
 
+def grouped(table: Any, keys: list[str], *figures: tuple[str, str]) -> Any:
+    """Return a table with a row for each group of rows with equal ``keys``.
+
+    A figure is the name of a column, "" for none, and what to do with it, such as "sum"; its column
+    is named after both. ``Table.group_by`` does the same, and first imports pandas.
+    """
+    try:
+        import pyarrow._acero as acero
+    except ImportError:  # The name is not public, so another version may have another one.
+        import pyarrow.acero as acero
+
+    aggregates = [
+        ([name] if name else [], f"hash_{kind}", None, f"{name}_{kind}" if name else kind)
+        for name, kind in figures
+    ]
+    plan = [
+        acero.Declaration("table_source", acero.TableSourceNodeOptions(table)),
+        acero.Declaration("aggregate", acero.AggregateNodeOptions(aggregates, keys=keys)),
+    ]
+    return acero.Declaration.from_sequence(plan).to_table(use_threads=False)
+
+
 def within(column: Any, start: int, end: int) -> Any:
     """Return a mask of the rows with a value from ``start`` on and below ``end``."""
-    import pyarrow as pa
     from pyarrow import compute
 
-    least, most = pa.scalar(start, column.type), pa.scalar(end - 1, column.type)
+    least, most = scalar(start, column.type), scalar(end - 1, column.type)
     return compute.and_(compute.greater_equal(column, least), compute.less_equal(column, most))

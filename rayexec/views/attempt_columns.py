@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_right
 from typing import Any, NamedTuple
 
-from rayexec.views.arrow_columns import arrow_of, extend
+from rayexec.views.arrow_columns import arrow_of, extend, scalar
 
 __all__ = ["AttemptColumns", "PastAttempt"]
 
@@ -70,7 +70,7 @@ class AttemptColumns:
         extend(self.started, rows["started"])
         extend(self.ended, rows["ended"])
         extend(self.step, rows["step"])
-        most = pa.scalar(_MOST_ATTEMPT_NUMBER, pa.int32())
+        most = scalar(_MOST_ATTEMPT_NUMBER, pa.int32())
         few = compute.cast(compute.min_element_wise(rows["number"], most), pa.int16())
         extend(self.attempt_number, few)
         extend(self.outcome, rows["outcome"])

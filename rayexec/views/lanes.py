@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rayexec.events import DRIVER_BATCH, BatchFacts
-from rayexec.views.arrow_columns import numbers_of
+from rayexec.views.arrow_columns import numbers_of, scalar
 
 __all__ = ["Lane", "Lanes"]
 
@@ -62,7 +62,7 @@ class Lanes:
         import pyarrow as pa
         from pyarrow import compute
 
-        wide = compute.shift_left(compute.cast(batches, pa.int64()), pa.scalar(32, pa.int64()))
+        wide = compute.shift_left(compute.cast(batches, pa.int64()), scalar(32, pa.int64()))
         pairs = compute.add(wide, compute.cast(pids, pa.int64())).combine_chunks()
         encoded = pairs.dictionary_encode()
         lanes, unknown = [], {}

@@ -17,7 +17,14 @@ from typing import Any
 from rayexec.events import FAILURE, DeliveredLines, expand_live
 from rayexec.names import is_of_node
 from rayexec.store.columns import ATTEMPT, EVENT, LIVE, PLAIN, RESOURCE
-from rayexec.views.arrow_columns import arrow_of, equal, equal_any, record_columns
+from rayexec.views.arrow_columns import (
+    arrow_of,
+    equal,
+    equal_any,
+    record_columns,
+    scalar,
+    true_or_false,
+)
 from rayexec.views.log_lines import (
     KINDS,
     LINES_OF_A_RECORD,
@@ -188,7 +195,7 @@ class _Search:
 
         mark = {"log": '(?:"logs": \\[\\[|LOG_MESSAGE)'}.get(self._condition.kind)
         mark = mark or f'"{self._condition.kind}": '
-        return compute.fill_null(compute.match_substring_regex(detail, mark), False)
+        return true_or_false(compute.match_substring_regex(detail, mark))
 
     def _may_have(self, table: Any, part: str) -> Any:
         """Return a mask of the rows with a part of the text, in the log or by its step's name."""
@@ -197,7 +204,7 @@ class _Search:
 
         columns, kinds = self._columns, table["kind"]
         found_in = compute.match_substring(table["detail"], part, ignore_case=True)
-        mask = compute.fill_null(found_in, False)
+        mask = true_or_false(found_in)
         if self._condition.kind in ("log", "stdout", "stderr"):
             return mask
         is_step = equal_any(kinds, PLAIN, ATTEMPT)
@@ -209,9 +216,9 @@ class _Search:
         ]
         if any(part in name.lower() for name in names):
             return compute.or_(mask, is_step)
-        none = pa.scalar(None, pa.int32())
+        none = scalar(None, pa.int32())
         keys = columns.steps.keys.take(compute.if_else(is_step, table["step"], none))
-        by_key = compute.fill_null(compute.match_substring(keys, part, ignore_case=True), False)
+        by_key = true_or_false(compute.match_substring(keys, part, ignore_case=True))
         mask = compute.or_(mask, compute.or_(by_key, equal(kinds, RESOURCE)))
         if columns.blocked:  # Their limits and holders are elsewhere in the log.
             steps = arrow_of(_array([step for step, _ in columns.blocked]))
@@ -227,7 +234,7 @@ def _may_have_level(table: Any, least: int) -> Any:
     # In the detail of a row a level follows the time of its line, and precedes the text.
     tens = min(9, max(1, least // 10))
     mark = rf', (?:[{tens}-9][0-9]|[0-9]{{3,}}), "' if least >= 10 else ""
-    has_level = compute.fill_null(compute.match_substring_regex(table["detail"], mark), False)
+    has_level = true_or_false(compute.match_substring_regex(table["detail"], mark))
     others = equal_any(table["kind"], EVENT, RESOURCE)
     return compute.or_(compute.or_(has_level, others), equal(table["outcome"], FAILURE))
 

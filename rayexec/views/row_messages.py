@@ -14,7 +14,7 @@ from typing import Any
 
 from rayexec.events import FAILURE, RETRY, SUCCESS, StepEnd
 from rayexec.strict_json import json_text
-from rayexec.views.arrow_columns import arrow_of, numbers_of
+from rayexec.views.arrow_columns import arrow_of, numbers_of, scalar
 from rayexec.views.read_columns import ReadColumns
 
 __all__ = ["rows_message"]
@@ -76,7 +76,7 @@ def _attempt_parts(columns: ReadColumns, first: int, end: int) -> list[array[Any
     attempts = columns.attempts
     started = arrow_of(attempts.started, first, end)
     ended = arrow_of(attempts.ended, first, end)
-    epoch = pa.scalar(columns.epoch, pa.float64())
+    epoch = scalar(columns.epoch, pa.float64())
     return [
         numbers_of(compute.subtract(started, epoch)),
         numbers_of(_narrow(compute.subtract(ended, started))),

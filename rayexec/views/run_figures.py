@@ -18,7 +18,14 @@ from rayexec.events import (
 )
 from rayexec.store.columns import ATTEMPT, PLAIN
 from rayexec.store.encoding import read_attempt, read_event
-from rayexec.views.arrow_columns import arrow_of, equal_any, numbers_of, record_columns, within
+from rayexec.views.arrow_columns import (
+    arrow_of,
+    equal_any,
+    grouped,
+    numbers_of,
+    record_columns,
+    within,
+)
 from rayexec.views.read_columns import ReadColumns
 from rayexec.views.run_summary import OpSummary, RunSummary, StepFailure, StepSummary
 from rayexec.views.worker_use import QueuedBatch, WorkerUse
@@ -127,7 +134,7 @@ def node_counts(columns: ReadColumns) -> list[NodeCounts]:
     ops = [""] * len(paths)
     by_end = [dict.fromkeys(StepEnd, 0) for _ in paths]
     table = pa.table([path_of_step, steps.arrow_ops(), steps.arrow_ends()], ["path", "op", "end"])
-    ended = table.group_by(["path", "op", "end"], use_threads=False).aggregate([([], "count_all")])
+    ended = grouped(table, ["path", "op", "end"], ("", "count_all"))
     names = ("path", "op", "end", "count_all")
     for path, op, end, count in zip(*(ended[name].to_pylist() for name in names), strict=True):
         ops[path] = steps.ops[op]
@@ -147,7 +154,7 @@ def summary(columns: ReadColumns) -> RunSummary:
     steps = columns.steps
     ops = [OpSummary(name) for name in steps.ops]
     table = pa.table([steps.arrow_ops(), steps.arrow_ends()], ["op", "end"])
-    ended = table.group_by(["op", "end"], use_threads=False).aggregate([([], "count_all")])
+    ended = grouped(table, ["op", "end"], ("", "count_all"))
     for op, end, count in zip(
         *(ended[name].to_pylist() for name in ("op", "end", "count_all")), strict=True
     ):
@@ -180,9 +187,7 @@ def _in_order_of_steps(columns: ReadColumns, ops: list[OpSummary]) -> list[OpSum
 
 def _times(attempts: Any) -> dict[int, tuple[int, float, float]]:
     """Return number, sum of seconds and most seconds of the attempts with each value of ``by``."""
-    sums = attempts.group_by("by", use_threads=False).aggregate(
-        [("row", "count"), ("seconds", "sum"), ("seconds", "max")]
-    )
+    sums = grouped(attempts, ["by"], ("row", "count"), ("seconds", "sum"), ("seconds", "max"))
     names = ("by", "row_count", "seconds_sum", "seconds_max")
     rows = zip(*(sums[name].to_pylist() for name in names), strict=True)
     return {by: (count, seconds, max(0.0, longest)) for by, count, seconds, longest in rows}
@@ -193,9 +198,7 @@ def _workers(columns: ReadColumns) -> tuple[list[WorkerUse], QueuedBatch | None]
     lanes = arrow_of(columns.lanes.lane_of_row)
     attempts = attempts.append_column("by", lanes)
     times = _times(attempts)
-    first = attempts.group_by(["by", "batch", "pid"], use_threads=False).aggregate(
-        [("row", "min"), ("step", "first")]
-    )
+    first = grouped(attempts, ["by", "batch", "pid"], ("row", "min"), ("step", "first"))
     names = ("row_min", "by", "batch", "step_first")
     pairs = sorted(zip(*(numbers_of(first[name]) for name in names), strict=True))
     uses: dict[int, WorkerUse] = {}

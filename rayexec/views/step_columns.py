@@ -9,7 +9,7 @@ from typing import Any
 from rayexec.errors import StoreError
 from rayexec.events import StepEnd
 from rayexec.store.columns import StepSignature, new_signatures
-from rayexec.views.arrow_columns import arrow_of, extend, numbers_of
+from rayexec.views.arrow_columns import arrow_of, extend, numbers_of, scalar
 
 __all__ = ["END_CODES", "NOT_RUN", "StepColumns"]
 
@@ -102,7 +102,7 @@ class StepColumns:
         # From a list ``pyarrow.array`` would import pandas.
         if len(keys) <= _FEW_KEYS:
             indices = [
-                compute.index(self.keys, pa.scalar(key, pa.large_string())).as_py() for key in keys
+                compute.index(self.keys, scalar(key, pa.large_string())).as_py() for key in keys
             ]
             return [None if index < 0 else index for index in indices]
         wanted = set(keys)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rayexec.events import UNKNOWN_BYTES, StepEnd
 from rayexec.names import is_of_node
-from rayexec.views.arrow_columns import arrow_of, equal, numbers_of
+from rayexec.views.arrow_columns import arrow_of, equal, grouped, numbers_of, scalar
 from rayexec.views.read_columns import ReadColumns
 from rayexec.views.step_columns import END_CODES, NOT_RUN
 
@@ -175,18 +175,8 @@ def _table(columns: ReadColumns) -> Any:
 
     steps = columns.steps
     count = len(steps)
-    tried = (
-        columns.attempts.table()
-        .group_by("step", use_threads=False)
-        .aggregate(
-            [
-                ("row", "count"),
-                ("seconds", "sum"),
-                ("started", "min"),
-                ("row", "max"),
-            ]
-        )
-    )
+    figures = [("row", "count"), ("seconds", "sum"), ("started", "min"), ("row", "max")]
+    tried = grouped(columns.attempts.table(), ["step"], *figures)
     position_of = array("i", bytes(4 * count))
     for position, step in enumerate(numbers_of(tried["step"]), 1):
         position_of[step] = position
@@ -208,11 +198,12 @@ def _table(columns: ReadColumns) -> Any:
         if 0 <= step < count:
             waited[step], limits[step] = blocked.seconds, blocked.limit
     step_limits = _null_if_negative(arrow_of(limits))
+    tries = tried["row_count"].combine_chunks().take(positions)
     data = {
         "step": arrow_of(array("i", range(count))),
         "op": steps.arrow_ops(),
         "state": steps.arrow_ends(),
-        "attempts": tried["row_count"].combine_chunks().take(positions).fill_null(0),
+        "attempts": tries.fill_null(scalar(0, tries.type)),
         "seconds": tried["seconds_sum"].combine_chunks().take(positions),
         "queue": _null_if_negative(arrow_of(queues)).take(positions),
         "waited": _where(step_limits.is_valid(), arrow_of(waited)),
@@ -229,20 +220,18 @@ def _null_at_zero(positions: Any) -> Any:
     import pyarrow as pa
     from pyarrow import compute
 
-    one = pa.scalar(1, pa.int32())
+    one = scalar(1, pa.int32())
     return _null_if_negative(compute.subtract(arrow_of(positions), one))
 
 
 def _null_if_negative(column: Any) -> Any:
-    import pyarrow as pa
     from pyarrow import compute
 
-    zero = pa.scalar(0, column.type)
+    zero = scalar(0, column.type)
     return _where(compute.greater_equal(column, zero), column)
 
 
 def _where(mask: Any, column: Any) -> Any:
-    import pyarrow as pa
     from pyarrow import compute
 
-    return compute.if_else(mask, column, pa.scalar(None, column.type))
+    return compute.if_else(mask, column, scalar(None, column.type))
