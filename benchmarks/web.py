@@ -22,6 +22,7 @@ from playwright.sync_api import Browser, Page
 from benchmarks.measure import median, print_machine, print_table
 from benchmarks.web_chromium import Door, chromium, heap_mb, marks, new_page, rss_mb
 from benchmarks.web_dagster import dagster
+from benchmarks.web_server import server_figures
 from rayexec.store import DirectoryRunStore
 from rayexec.testing.recorded_runs import record_large_run
 
@@ -222,8 +223,8 @@ def ask(door: Door, path: str, body: Any = None, **query: Any) -> Any:
         return json.load(answer)
 
 
-def _launch(door: Door, job: str, config: str) -> str:
-    body = {"yaml": config, "selection": [], "tags": {}, "where": "ray"}
+def _launch(door: Door, job: str, config: str, where: str = "ray") -> str:
+    body = {"yaml": config, "selection": [], "tags": {}, "where": where}
     run_id: str = ask(door, f"api/jobs/{job}/launch", body)["run_id"]
     return run_id
 
@@ -236,6 +237,11 @@ def _wait_for_warm_ray(door: Door) -> None:
             time.sleep(3)  # for the spare driver
             return
         time.sleep(0.2)
+
+
+def server(browser: Browser, directory: Path) -> None:
+    """Print memory and processor time of the server."""
+    server_figures(browser, directory, job_file(directory), _launch)
 
 
 def editor(browser: Browser, directory: Path) -> None:
@@ -275,6 +281,7 @@ PARTS: dict[str, Callable[[Browser, Path], None]] = {
     "pages": pages,
     "runs": runs,
     "live": live,
+    "server": server,
     "editor": editor,
     "dagster": dagster,
 }

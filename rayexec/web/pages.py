@@ -16,18 +16,18 @@ from rayexec.web.session import SESSION
 
 __all__ = ["PAGES", "page_routes"]
 
-#: Addresses of pages; the page itself reads which one it is.
-PAGES = (
-    "",
-    "jobs/{job}",
-    "jobs/{job}/launch",
-    "runs",
-    "runs/compare",
-    "runs/{run_id}",
-    "runs/{run_id}/steps/{key:.+}",
-    "cluster",
-    "cache",
-)
+#: Addresses of pages, and the files that each needs at once beside those that they import.
+PAGES = {
+    "": ("jobs.js", "lists.css"),
+    "jobs/{job}": ("job.js", "graph.css", "job.css"),
+    "jobs/{job}/launch": ("launchpad.js",),
+    "runs": ("runs.js",),
+    "runs/compare": ("compare.js",),
+    "runs/{run_id}": ("run.js", "gantt.js", "run.css"),
+    "runs/{run_id}/steps/{key:.+}": ("step.js",),
+    "cluster": ("cluster.js",),
+    "cache": ("cache.js",),
+}
 _TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -35,19 +35,23 @@ _TYPES = {
     ".png": "image/png",
     ".woff2": "font/woff2",
 }
+_IMPORT = re.compile(r'^(?:import|export)\b[^;"]*?"\./([a-z_]+\.js)";', re.MULTILINE)
 _FILE = re.compile(r"(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+(?:\.[a-z0-9]+)+\Z")
 
 
 def page_routes() -> list[web.RouteDef]:
     """Return the routes of pages and static files."""
-    pages = [web.get(f"/{path}", _shell, allow_head=False) for path in PAGES]
+    pages = [
+        web.get(f"/{path}", functools.partial(_shell, path), allow_head=False) for path in PAGES
+    ]
     return [*pages, web.get("/static/{name:.+}", _static, allow_head=False)]
 
 
-async def _shell(request: web.Request) -> web.StreamResponse:
-    """Answer with the page; all pages are the same, and the script fills them."""
+async def _shell(path: str, request: web.Request) -> web.StreamResponse:
+    """Answer with the page; all pages are the same but for what the browser shall load at once."""
+    base = request.app[SESSION].options.base_path
     text = Template(_read("shell.html").decode()).safe_substitute(
-        base=request.app[SESSION].options.base_path, version=__version__
+        base=base, version=__version__, files="\n".join(_links(path, base))
     )
     return _with_tag(request, text.encode(), "text/html")
 
@@ -61,6 +65,24 @@ async def _static(request: web.Request) -> web.StreamResponse:
         return _with_tag(request, _read(name), kind)
     except OSError:
         raise web.HTTPNotFound from None
+
+
+@functools.cache
+def _links(path: str, base: str) -> list[str]:
+    """Return links to all files of a page: a browser would find them one after the other."""
+    named = PAGES[path]
+    modules = dict.fromkeys(["app.js", *(name for name in named if name.endswith(".js"))])
+    waiting = list(modules)
+    while waiting:
+        for name in _IMPORT.findall(_read(waiting.pop(0)).decode()):
+            if name not in modules:
+                modules[name] = None
+                waiting.append(name)
+    styles = ["base.css", "parts.css", *(name for name in named if name.endswith(".css"))]
+    return [
+        *(f'<link rel="stylesheet" href="{base}static/{name}">' for name in styles),
+        *(f'<link rel="modulepreload" href="{base}static/{name}">' for name in modules),
+    ]
 
 
 def _with_tag(request: web.Request, body: bytes, kind: str) -> web.Response:

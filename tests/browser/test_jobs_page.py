@@ -120,6 +120,5 @@ def test_the_first_load_is_small(serve: Serve, open_page: OpenPage) -> None:
     page.get_by_role("link", name="nightly", exact=True).wait_for()
     page.wait_for_load_state("networkidle")
     requests = [each for each in traffic.responses if each.status == 200]
-    # The page asks for the jobs once more where they were not loaded yet.
-    assert len(requests) <= MOST_REQUESTS + 1, "\n".join(each.url for each in requests)
+    assert len(requests) <= MOST_REQUESTS, "\n".join(each.url for each in requests)
     assert sum(len(each.body()) for each in requests) <= MOST_BYTES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -49,6 +50,7 @@ from rayexec.web.session import Session
 __all__ = ["routes", "start", "stop"]
 
 _CHECK_PATIENCE_S = 5.0
+_FIRST_JOBS_S = 1.0
 _LAST_RUNS, _HISTORY = 10, 50
 _UNKNOWN_JOB = "UnknownJobError"
 
@@ -148,6 +150,10 @@ class JobEndpoints:
             nothing: dict[str, Any] = {"error": None, "jobs": [], "output": ""}
             return {"state": "none", "version": 0, "is_stale": False, **nothing}
         code.look()
+        if code.version == 0:
+            # A page that comes with the server has its jobs by the first answer.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(code.settled()), _FIRST_JOBS_S)
         runs = await self._session.in_thread(self._runs.by_job, _LAST_RUNS)
         error = code.error
         return {

@@ -4,7 +4,7 @@
  *
  * @import { Jobs } from "./types.js"
  */
-import { get } from "./api.js";
+import { jobs as ask } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { watch } from "./live.js";
 import { copyButton } from "./parts.js";
@@ -30,7 +30,7 @@ export function codeState({ onVersion, onState, signal }) {
     /** @type {Jobs} */
     let jobs;
     try {
-      jobs = await get("api/jobs", {}, signal);
+      jobs = await ask({ isFresh: version !== null });
     } catch {
       return;
     }

@@ -212,10 +212,14 @@ const styles = new Set();
  * @returns {Promise<void>}
  */
 export function style(name) {
-  if (styles.has(name)) return Promise.resolve();
+  const address = `${base()}static/${name}`;
+  // Those of the first page are in its head.
+  if (styles.has(name) || document.querySelector(`link[rel="stylesheet"][href="${address}"]`)) {
+    return Promise.resolve();
+  }
   styles.add(name);
   return new Promise((resolve) => {
-    const sheet = h("link", { rel: "stylesheet", href: `${base()}static/${name}` });
+    const sheet = h("link", { rel: "stylesheet", href: address });
     sheet.addEventListener("load", () => resolve());
     sheet.addEventListener("error", () => resolve());
     document.head.append(sheet);

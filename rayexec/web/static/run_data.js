@@ -76,7 +76,7 @@ export class RunData {
         this.signal);
       const rows = decodeRows(buffer);
       this.#append(rows);
-      if (rows.head.n < LARGE_ANSWER) break;
+      if (rows.head.is_over || rows.head.n < LARGE_ANSWER) break;
     }
     this.isLoaded = true;
     have(this.topic, this.columns.next);
