@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from importlib import import_module
 from typing import Any
 
 from rayexec.errors import StoreError
@@ -140,9 +141,9 @@ def grouped(table: Any, keys: list[str], *figures: tuple[str, str]) -> Any:
     is named after both. ``Table.group_by`` does the same, and first imports pandas.
     """
     try:
-        import pyarrow._acero as acero
+        acero: Any = import_module("pyarrow._acero")
     except ImportError:  # The name is not public, so another version may have another one.
-        import pyarrow.acero as acero
+        acero = import_module("pyarrow.acero")
 
     aggregates = [
         ([name] if name else [], f"hash_{kind}", None, f"{name}_{kind}" if name else kind)

@@ -152,7 +152,7 @@ class JobEndpoints:
         code.look()
         if code.version == 0:
             # A page that comes with the server has its jobs by the first answer.
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(asyncio.shield(code.settled()), _FIRST_JOBS_S)
         runs = await self._session.in_thread(self._runs.by_job, _LAST_RUNS)
         error = code.error
