@@ -25,13 +25,18 @@ class DevServer:
     ``url`` has the token, and ``base`` lacks it. ``home`` is the directory of its runs.
     """
 
-    def __init__(self, arguments: Sequence[str], home: Path, cwd: Path) -> None:
+    def __init__(
+        self, arguments: Sequence[str], home: Path, cwd: Path, *, browser: Path | None = None
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
         self._output = b""
         environment = {**os.environ, "RAYEXEC_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        # With ``browser``, a program that gets the address.
+        opening = ["--no-open"] if browser is None else []
+        environment |= {} if browser is None else {"BROWSER": f"{browser} %s"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rayexec", "dev", "--no-open", "--port", "0", *arguments],
+            [sys.executable, "-m", "rayexec", "dev", *opening, "--port", "0", *arguments],
             cwd=cwd,
             env=environment,
             stdout=subprocess.PIPE,

@@ -19,6 +19,7 @@ from aiohttp import hdrs, web
 
 from rayexec.names import RUN_ID
 from rayexec.web.endpoints import endpoint_of, error_answer, json_answer, unexpected
+from rayexec.web.peers import is_of_this_user
 from rayexec.web.session import SESSION, Session
 
 __all__ = [
@@ -203,7 +204,8 @@ def _is_known(session: Session, request: web.Request) -> bool:
 
 def _exchange(session: Session, request: web.Request) -> web.StreamResponse:
     """Take the token out of the address, and give it back as a cookie that no script reads."""
-    if not _equal(request.query.get("token", ""), session.token):
+    given = request.query.get("token", "")
+    if not _equal(given, session.token) and not _opens(session, request, given):
         return _ask_for_token(session, request)
     base = session.options.base_path
     path = request.rel_url.raw_path
@@ -217,6 +219,15 @@ def _exchange(session: Session, request: web.Request) -> web.StreamResponse:
         cookie_name(session.port), session.token, path=base, httponly=True, samesite="Lax"
     )
     return answer
+
+
+def _opens(session: Session, request: web.Request, given: str) -> bool:
+    """Whether a browser of this user opens the address that it was started with."""
+    code = session.opening_code
+    if code is None or not _equal(given, code) or not is_of_this_user(request.transport):
+        return False
+    session.opening_code = None
+    return True
 
 
 def _ask_for_token(session: Session, request: web.Request) -> web.Response:

@@ -124,6 +124,14 @@ class Server:
         """The address with the token."""
         return f"{self.address}?token={self.session.token}"
 
+    def opening_url(self) -> str:
+        """Return an address that opens the first page once, for a browser of this user.
+
+        Everybody on the machine sees the arguments that a browser is started with.
+        """
+        self.session.opening_code = secrets.token_urlsafe(TOKEN_BYTES)
+        return f"{self.address}?token={self.session.opening_code}"
+
     async def stop(self) -> None:
         """End all connections, and what the endpoints have started."""
         self._server.close()

@@ -55,6 +55,8 @@ class Session:
     token: str
     live: Live
     port: int = 0
+    #: What opens the first page once, for a connection of this user; None if it is used.
+    opening_code: str | None = None
     #: The client of the child process with the user's jobs; None without a file or module.
     code: Any = None
     #: The cluster that launched runs use (a ``WarmCluster``); None before the start.

@@ -7,12 +7,22 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from dev_server import DevServer
+from strangers import as_stranger
+
+OPEN = """
+import http.client, sys, urllib.parse
+place = urllib.parse.urlsplit(sys.argv[1])
+connection = http.client.HTTPConnection(place.hostname, place.port, timeout=30)
+connection.request("GET", f"{place.path}?{place.query}")
+print(connection.getresponse().status)
+"""
 
 pytestmark = pytest.mark.long("starts the command in processes of their own")
 
@@ -96,3 +106,27 @@ def test_a_signal_ends_it_and_all_it_started(
 def test_another_address_than_loopback_is_warned_of(dev_server: Callable[..., DevServer]) -> None:
     server = dev_server("--host", "0.0.0.0")
     assert "Whoever has the token runs code as you" in server.output
+
+
+def test_the_arguments_of_a_browser_open_nothing_for_other_users(tmp_path: Path) -> None:
+    """Everybody on the machine reads them."""
+    noted = tmp_path / "noted"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >{noted}.part\nmv {noted}.part {noted}\n')
+    browser.chmod(0o700)
+    server = DevServer((), tmp_path / "home", tmp_path, browser=browser)
+    try:
+        deadline = time.monotonic() + 30
+        while not noted.exists():
+            assert time.monotonic() < deadline, "the browser has not started."
+            time.sleep(0.02)
+        address = noted.read_text().strip()
+        assert address.startswith(f"{server.base}?token=")
+        assert server.url != address
+        own = [sys.executable, "-c", OPEN, address]
+        if os.geteuid() == 0:
+            assert as_stranger(OPEN, address) == "401\n"
+        assert subprocess.check_output(own, text=True) == "303\n"
+        assert subprocess.check_output(own, text=True) == "401\n"
+    finally:
+        server.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import http.client
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +15,13 @@ import aiohttp
 import pytest
 from served_pages import Answer, ServedInThread, served_in_thread
 
-from rayexec.web import connection
+from rayexec.web import connection, peers
 from rayexec.web.endpoints import endpoint_of
 from rayexec.web.guard import BODY_BYTES, HEADERS, attachment, cookie_name
 from rayexec.web.server import make_app, new_session
 from rayexec.web.session import DoorOptions
+
+REAL_USER = os.geteuid()
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,23 @@ def test_the_token_becomes_a_cookie_and_leaves_the_address(web_client: ServedInT
     page = web_client.request("GET", "runs", headers={"Cookie": f"{name}={value}"}, has_token=False)
     assert page.status == 200
     assert web_client.token not in page.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("user", [REAL_USER, 20_002])
+def test_a_code_of_a_started_browser_counts_once_and_for_its_user(
+    no_home: object, monkeypatch: pytest.MonkeyPatch, host: str, user: int
+) -> None:
+    """Everybody on the machine reads the arguments that a browser is started with."""
+    with served_in_thread(DoorOptions(host=host)) as served:
+        code = served.session.opening_code = "a code"
+        assert served.request("GET", "", has_token=False, token="another").status == 401
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+        monkeypatch.setattr(peers, "_ROOT", user)
+        first = checked(served.request("GET", "", has_token=False, token=code))
+        assert first.status == (303 if user == REAL_USER else 401)
+        again = served.request("GET", "", has_token=False, token=code)
+        assert again.status == 401
 
 
 @pytest.mark.parametrize("path", ["//evil.example/x", "/\\evil.example", "///evil.example"])

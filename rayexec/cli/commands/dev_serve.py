@@ -78,7 +78,7 @@ def serve_pages(
         sys.stdout.flush()
         if opens_browser:
             # It may take long, or be a program in this terminal.
-            threading.Thread(target=_open, args=(server.url,), daemon=True).start()
+            threading.Thread(target=_open, args=(server.opening_url(),), daemon=True).start()
 
     with EndingSignals():
         try:
