@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, BinaryIO, NamedTuple
 
@@ -25,10 +27,11 @@ from rayexec.definitions.types.type_loaders import (
 from rayexec.errors import Problem, StoreError
 from rayexec.private_directory import StrangerError
 
-__all__ = ["BadInputError", "LoadedValue", "load_input"]
+__all__ = ["BadInputError", "LoadedValue", "load_input", "without_files"]
 
 
 _ROOT = 0
+_refuses_files = ContextVar("_refuses_files", default=False)
 #: Forms of a value that name its source.
 _FORMS = ("value", "json", "pickle")
 
@@ -131,7 +134,19 @@ def _bad(where: str, message: str) -> BadInputError:
     return BadInputError(f"item {where}: {message}" if where else message)
 
 
+@contextlib.contextmanager
+def without_files() -> Iterator[None]:
+    """Refuse values in files during the ``with`` block, for config of somebody else."""
+    token = _refuses_files.set(True)
+    try:
+        yield
+    finally:
+        _refuses_files.reset(token)
+
+
 def _from_file(loader: str, argument: Any) -> Any:
+    if _refuses_files.get():
+        raise BadInputError("a read-only server reads no files for its readers")
     path = argument.get("path") if isinstance(argument, Mapping) else None
     if not isinstance(path, (str, os.PathLike)):
         raise BadInputError(

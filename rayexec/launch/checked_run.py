@@ -12,6 +12,7 @@ from rayexec.config.chosen_engine import with_engine
 from rayexec.config.document import merged_run_config
 from rayexec.config.engine_traits import traits_of
 from rayexec.config.execution import override_execution, resolve_execution
+from rayexec.config.input_values import without_files
 from rayexec.config.positions import (
     PlacedProblem,
     YamlText,
@@ -162,7 +163,8 @@ def _resolve(job: Job, checked: CheckedRun, tags: dict[str, Any] | None) -> None
     spec = None
     try:
         selection = list(text.selection) or None
-        spec = prepare(job, checked.config, op_selection=selection, tags=tags)
+        with contextlib.nullcontext() if text.reads_files else without_files():
+            spec = prepare(job, checked.config, op_selection=selection, tags=tags)
     except ConfigError as error:
         checked.problems += error.problems
     except RayexecError as error:

@@ -22,6 +22,8 @@ class RunText:
     #: Engine of the run; None leaves it to the run config.
     where: str | None = None
     max_concurrent: int | None = None
+    #: Whether values of inputs may be in files; not for readers of a read-only server.
+    reads_files: bool = True
 
     @property
     def address(self) -> str | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
+from rayexec.web.faults import print_traceback
 from rayexec.web.guard import HEADERS
 
 __all__ = ["Connection", "Connections"]
@@ -25,7 +25,17 @@ class Connections:
 
     def __init__(self, server: web.Server) -> None:
         self._server = server
-        self.open: set[Connection] = set()
+        #: The oldest first; True for those that have shown the token.
+        self.open: dict[Connection, bool] = {}
+
+    def end_stranger(self) -> bool:
+        """End the oldest connection that has not shown the token; return False without one."""
+        for connection, is_known in self.open.items():
+            if not is_known:
+                self.open.pop(connection)
+                connection.give_up()
+                return True
+        return False
 
     def __call__(self) -> Connection:
         return Connection(
@@ -52,20 +62,25 @@ class Connection(web.RequestHandler):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, unless there are too many."""
-        if len(self._all.open) >= MOST_CONNECTIONS:
-            assert isinstance(transport, asyncio.Transport)
+        """Begin; where there are too many, the oldest of a stranger ends, or this one."""
+        assert isinstance(transport, asyncio.Transport)
+        if len(self._all.open) >= MOST_CONNECTIONS and not self._all.end_stranger():
             transport.abort()
-        self._all.open.add(self)
+        self._all.open[self] = False
         super().connection_made(transport)
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(HEAD_SECONDS, self._give_up)
+        self._timer = loop.call_later(HEAD_SECONDS, self.give_up)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End."""
-        self._all.open.discard(self)
+        self._all.open.pop(self, None)
         self.request_began()
         super().connection_lost(exc)
+
+    def showed_token(self) -> None:
+        """Note that a request has shown the token."""
+        if self in self._all.open:
+            self._all.open[self] = True
 
     def request_began(self) -> None:
         """Note that the head of a request is complete."""
@@ -73,7 +88,8 @@ class Connection(web.RequestHandler):
             self._timer.cancel()
             self._timer = None
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """End at once."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -86,7 +102,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Return the answer to a request that is no HTTP, and to one that the server failed at."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and exc is not None:
-            traceback.print_exception(exc)
+            print_traceback(exc)
         if getattr(request.writer, "output_size", 0) > 0:
             raise ConnectionError("a part of the answer is sent already.")
         is_known = status in HTTPStatus.__members__.values()

@@ -82,7 +82,12 @@ async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
         note()
     refusal = _refusal(session, request)
     if refusal is not None:
+        # Who has no token holds no connection.
+        if refusal.status in (401, 403, 405):
+            refusal.force_close()
         return refusal
+    if (note := getattr(request.protocol, "showed_token", None)) is not None:
+        note()
     try:
         if request.can_read_body and request.method not in _SAFE_METHODS:
             # A body that trickles in holds its connection only for so long.

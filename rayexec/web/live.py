@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 
 from rayexec._version import __version__
 from rayexec.strict_json import json_text
+from rayexec.web.faults import print_traceback
 from rayexec.web.models.live import Following, LiveRequest
 
 __all__ = ["Followed", "Live", "Source", "Topic"]
@@ -280,7 +280,7 @@ async def _fed(topic: Topic, source: Source) -> None:
     except asyncio.CancelledError:
         raise
     except Exception as error:  # A fault of one source must not end the others.
-        traceback.print_exception(error)
+        print_traceback(error)
         topic.publish("error", {"error": str(error)})
 
 

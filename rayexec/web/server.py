@@ -116,6 +116,9 @@ class Server:
         """The address of the first page, without the token."""
         options = self.session.options
         host = "127.0.0.1" if options.host in ("0.0.0.0", "::", "") else options.host
+        if host == "localhost":
+            # That name has two addresses, and another user may listen on the other one.
+            host = str(self._server.sockets[0].getsockname()[0])
         shown = f"[{host}]" if ":" in host else host
         return f"http://{shown}:{self.session.port}{options.base_path}"
 

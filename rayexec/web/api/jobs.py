@@ -21,7 +21,7 @@ from rayexec.launch.hosted_code import (
     SupersededError,
 )
 from rayexec.launch.launching import launch_job
-from rayexec.launch.run_text import ON_RAY, RunText
+from rayexec.launch.run_text import IN_PROCESS, ON_RAY, RunText
 from rayexec.launch.warm_cluster import ClusterState
 from rayexec.selection.clauses import split_clauses
 from rayexec.views.run_report import run_row
@@ -202,7 +202,7 @@ class JobEndpoints:
 
     async def check(self, call: Call[RunBody]) -> dict[str, Any]:
         """Return the mistakes of a run."""
-        return await self._ask(call, "check", **_text(call.given))
+        return await self._ask(call, "check", **self._text(call.given))
 
     async def edit(self, call: Call[EditBody]) -> dict[str, Any]:
         """Return run config after an action."""
@@ -214,11 +214,15 @@ class JobEndpoints:
 
     async def plan(self, call: Call[RunBody]) -> dict[str, Any]:
         """Return the preview of a run."""
-        text, cluster = _text(call.given), self._session.cluster
+        text, cluster = self._text(call.given), self._session.cluster
         if text["where"] == ON_RAY and cluster is not None:
             is_there = not cluster.is_own or cluster.state is ClusterState.UP
             text["where"] = (cluster.address if is_there else None) or ON_RAY
         capacity, notes = None, []
+        wanted = RunText(where=call.given.where or None)
+        if self._session.options.is_read_only and wanted.where not in (None, IN_PROCESS, ON_RAY):
+            # Who connects to a cluster shows it a token, and executes its pickles.
+            raise ApiError(403, "a read-only server connects to no cluster that its readers name.")
         if (address := RunText(where=text["where"]).address) is not None:
             try:
                 capacity = await self._capacity.of(address)
@@ -233,7 +237,7 @@ class JobEndpoints:
         return await self._ask(
             call,
             "copy",
-            **_text(given),
+            **self._text(given),
             resume_from=given.resume_from,
             steps=given.steps or [],
             store=self._session.options.store,
@@ -242,7 +246,7 @@ class JobEndpoints:
     async def launch(self, call: Call[RunBody]) -> dict[str, Any]:
         """Start a run, unless it has mistakes."""
         code: HostedCode | None = self._session.code
-        text = await self._ask(call, "launch_text", **_text(call.given))
+        text = await self._ask(call, "launch_text", **self._text(call.given))
         if code is not None and code.error is not None:
             raise ApiError(422, f"The code has a mistake, so nothing starts: {code.error.message}")
         if not text["is_valid"]:
@@ -277,6 +281,17 @@ class JobEndpoints:
             max_concurrent=given.max_concurrent,
         )
         return run.run_id
+
+    def _text(self, given: RunBody) -> dict[str, Any]:
+        """Return the fields of ``RunText``."""
+        return {
+            "yaml": given.yaml,
+            "selection": _clauses(given.selection),
+            "tags": given.tags or {},
+            "where": given.where or None,
+            "max_concurrent": given.max_concurrent,
+            "reads_files": not self._session.options.is_read_only,
+        }
 
     async def _ask(self, call: Call[Any], kind: str, **given: Any) -> dict[str, Any]:
         """Return an answer of the code, or raise ApiError."""
@@ -313,14 +328,3 @@ def _in_short(record: Any) -> dict[str, Any]:
 
 def _clauses(selection: list[str] | str | None) -> list[str]:
     return split_clauses([selection] if isinstance(selection, str) else selection or ())
-
-
-def _text(given: RunBody) -> dict[str, Any]:
-    """Return the fields of ``RunText``."""
-    return {
-        "yaml": given.yaml,
-        "selection": _clauses(given.selection),
-        "tags": given.tags or {},
-        "where": given.where or None,
-        "max_concurrent": given.max_concurrent,
-    }

@@ -49,6 +49,17 @@ export function replace(node, ...children) {
   node.replaceChildren(...nodes(children));
 }
 
+// They show text in another order: a name of a file that seems to end in .txt.
+const DIRECTIONS = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * Return a text with escapes that one sees for the characters that turn its direction.
+ * @param {string} text
+ */
+function shown(text) {
+  return text.replace(DIRECTIONS, (each) => `\\u${each.charCodeAt(0).toString(16)}`);
+}
+
 /**
  * Return the children as nodes, flat, without those that are nothing.
  * @param {Children[]} children
@@ -59,7 +70,7 @@ function nodes(children) {
   const flat = [];
   for (const child of children.flat()) {
     if (child === null || child === undefined || child === false) continue;
-    flat.push(child instanceof Node ? child : document.createTextNode(String(child)));
+    flat.push(child instanceof Node ? child : document.createTextNode(shown(String(child))));
   }
   return flat;
 }

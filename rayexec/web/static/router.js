@@ -70,12 +70,20 @@ function decoded(part) {
 }
 
 /**
+ * Return a part of a path; half a surrogate pair, which no address has, becomes another character.
+ * @param {string} part
+ */
+function encoded(part) {
+  return encodeURIComponent(String(part).replace(/\p{Surrogate}/gu, "\ufffd"));
+}
+
+/**
  * Return a path from its parts, each encoded: `path("runs", id, "steps", key)`.
  * @param {...string} parts
  * @returns {string}
  */
 export function path(...parts) {
-  return `/${parts.map(encodeURIComponent).join("/")}`;
+  return `/${parts.map(encoded).join("/")}`;
 }
 
 /**
