@@ -192,21 +192,23 @@ class HostedCode:
         if topic is not None:
             self._latest[topic] = ticket
         self.look()
-        async with self._turn:
-            if (topic is not None and self._latest[topic] != ticket) or not is_wanted():
-                raise SupersededError("a newer request came.")
-            host = await self._host()
-            try:
-                message = await host.ask(kind, given, patience_s)
-            except TimeoutError:
-                error = CodeEndedError(
-                    f"the code gave no answer within {patience_s:g} s.", host.trace()
-                )
-                self._drop(host)
-                self.start()
-                raise error from None
-            if self._latest.get(topic or "") == ticket:
-                del self._latest[topic or ""]
+        try:
+            async with self._turn:
+                if (topic is not None and self._latest.get(topic) != ticket) or not is_wanted():
+                    raise SupersededError("a newer request came.")
+                host = await self._host()
+                try:
+                    message = await host.ask(kind, given, patience_s)
+                except TimeoutError:
+                    error = CodeEndedError(
+                        f"the code gave no answer within {patience_s:g} s.", host.trace()
+                    )
+                    self._drop(host)
+                    self.start()
+                    raise error from None
+        finally:
+            if topic is not None and self._latest.get(topic) == ticket:
+                del self._latest[topic]
         if message["kind"] == "error":
             error_fields = message["error"]
             raise AskError(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,69 @@ def test_an_edit_adds_and_removes_keys_and_leaves_the_rest(served: ServedInThrea
     assert (removed["removed"], "# stays" in removed["yaml"]) == (["ops.load"], True)
     answer = served.request("POST", "api/jobs/copy/edit", {"yaml": "a: [", "action": "defaults"})
     assert answer.status == 422
+
+
+def test_a_newer_check_of_the_same_tab_replaces_one_that_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
+    (tmp_path / "jobs.py").write_text(f"{held_until(tmp_path / 'go')}{JOBS}")
+    statuses: dict[str, int] = {}
+    with served_in_thread(DoorOptions(source=JobSource(tmp_path / "jobs.py"))) as server:
+
+        def check(name: str, tab: str) -> None:
+            answer = server.request(
+                "POST", "api/jobs/copy/check", {"yaml": YAML}, {"X-Rayexec-Tab": tab}
+            )
+            statuses[name] = answer.status
+
+        threads = []
+        # The first one has its turn, and waits for the import.
+        for name, tab in (("first", "a"), ("old", "a"), ("other tab", "b"), ("new", "a")):
+            threads.append(threading.Thread(target=check, args=(name, tab)))
+            threads[-1].start()
+            wait_until(lambda: server.session.code._tickets == len(threads))
+        (tmp_path / "go").touch()
+        for thread in threads:
+            thread.join(TIMEOUT_S)
+        assert server.session.code._latest == {}
+    assert statuses == {"first": 200, "old": 409, "other tab": 200, "new": 200}
+
+
+def test_a_launch_waits_for_the_import_of_the_last_save(
+    served: ServedInThread, tmp_path: Path
+) -> None:
+    code = served.session.code
+    (tmp_path / "jobs.py").write_text(f"{held_until(tmp_path / 'go')}raise ValueError('no jobs')")
+
+    def loads() -> bool:
+        served.get("api/jobs")
+        return code._loading is not None
+
+    wait_until(loads)
+    answers = []
+    body = {"yaml": YAML, "where": "in_process"}
+    thread = threading.Thread(
+        target=lambda: answers.append(served.request("POST", "api/jobs/copy/launch", body))
+    )
+    thread.start()
+    thread.join(0.3)
+    assert thread.is_alive()
+    (tmp_path / "go").touch()
+    thread.join(TIMEOUT_S)
+    assert (answers[0].status, "no jobs" in answers[0].text) == (422, True)
+
+
+def held_until(file: Path) -> str:
+    """Return code that waits until a file is there."""
+    return (
+        "import pathlib, time\n"
+        f"while not pathlib.Path({str(file)!r}).exists():\n    time.sleep(0.01)\n"
+    )
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -49,6 +49,9 @@ from rayexec.web.session import Session
 
 __all__ = ["routes", "start", "stop"]
 
+#: Names the tab of a browser, so that its newer questions replace older ones that still wait.
+TAB_HEADER = "X-Rayexec-Tab"
+
 _CHECK_PATIENCE_S = 5.0
 _FIRST_JOBS_S = 1.0
 _LAST_RUNS, _HISTORY = 10, 50
@@ -246,6 +249,9 @@ class JobEndpoints:
     async def launch(self, call: Call[RunBody]) -> dict[str, Any]:
         """Start a run, unless it has mistakes."""
         code: HostedCode | None = self._session.code
+        if code is not None:  # a run must not be checked by code of before the last save
+            code.look()
+            await code.settled()
         text = await self._ask(call, "launch_text", **self._text(call.given))
         if code is not None and code.error is not None:
             raise ApiError(422, f"The code has a mistake, so nothing starts: {code.error.message}")
@@ -303,6 +309,7 @@ class JobEndpoints:
             return await code.ask(
                 kind,
                 patience_s=_CHECK_PATIENCE_S if is_quick else 20.0,
+                topic=_topic(call, kind) if kind in ("check", "plan") else None,
                 is_wanted=lambda: call.request.transport is not None,
                 job=call.path["job"],
                 **given,
@@ -314,6 +321,12 @@ class JobEndpoints:
             raise ApiError(409, str(error)) from None
         except (NoCodeError, CodeEndedError) as error:
             raise ApiError(503, str(error)) from None
+
+
+def _topic(call: Call[Any], kind: str) -> str | None:
+    """Return what a newer question of the same tab replaces; None for a client without tabs."""
+    tab = call.request.headers.get(TAB_HEADER)
+    return None if tab is None else f"{tab[:64]} {kind} {call.path['job']}"
 
 
 def _in_short(record: Any) -> dict[str, Any]:

@@ -6,6 +6,9 @@
 
 /** @typedef {Record<string, string | number | boolean | string[] | null | undefined>} Params */
 
+/** Of the questions of this tab that still wait at the server, a newer one replaces an older. */
+const TAB = [...crypto.getRandomValues(new Uint32Array(2))].map((n) => n.toString(36)).join("");
+
 /** An answer that says what is wrong, or no answer at all (then `status` is 0). */
 export class ApiError extends Error {
   /**
@@ -109,7 +112,7 @@ async function change(method, path, body, signal) {
   const response = await answer(url(path), {
     method,
     signal,
-    headers: { "Content-Type": "application/json", "X-Rayexec": "1" },
+    headers: { "Content-Type": "application/json", "X-Rayexec": "1", "X-Rayexec-Tab": TAB },
     body: JSON.stringify(body),
   });
   const text = await response.text();
