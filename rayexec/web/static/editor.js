@@ -131,6 +131,15 @@ export class Editor {
     this.selected();
   }
 
+  /** Puts the fix of a problem in its place. @param {import("./types.js").Problem} problem */
+  mend({ line, column, end_line: endLine, end_column: endColumn, fix }) {
+    const from = offsetOf(this.area.value, line - 1, column - 1);
+    const to = offsetOf(this.area.value, endLine - 1, endColumn - 1);
+    const text = fix ?? "";
+    this.area.focus();
+    this.apply({ from, to, text, caret: from + text.length });
+  }
+
   focus() {
     this.area.focus();
   }

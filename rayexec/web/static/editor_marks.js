@@ -22,6 +22,23 @@ export function marksOf(problems) {
 }
 
 /**
+ * Returns problems with columns in units of a JS string: the server counts an emoji as one.
+ * @param {Problem[]} problems @param {string} text @returns {Problem[]}
+ */
+export function inUnits(problems, text) {
+  if (!/[\ud800-\udbff]/.test(text)) return problems;
+  const lines = text.split(/\r\n|[\n\r\u0085\u2028\u2029]/);
+  /** @param {number} line @param {number} column */
+  const column = (line, column) => (
+    [...(lines[line - 1] ?? "")].slice(0, column - 1).join("").length + 1);
+  return problems.map((one) => (one.line ? {
+    ...one,
+    column: column(one.line, one.column),
+    end_column: column(one.end_line, one.end_column),
+  } : one));
+}
+
+/**
  * Moves marks below a change by the lines that it added.
  * @param {Mark[]} marks @param {number} line first changed line @param {number} added
  * @returns {Mark[]}

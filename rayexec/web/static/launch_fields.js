@@ -37,6 +37,7 @@ export class LaunchFields {
     this.most = field("most", { inputmode: "numeric", placeholder: "as the config says" });
     this.resumeFrom = field("resumeFrom", { placeholder: "no earlier run", list: "launch-runs" });
     this.runs = h("datalist", { id: "launch-runs" });
+    this.note = h("p", { class: "muted launch-kept", id: "launch-kept", role: "status" });
     this.element = h(
       "div",
       { class: "launch-fields" },
@@ -46,6 +47,7 @@ export class LaunchFields {
       labelled("Address", this.address),
       labelled("Steps at once", this.most),
       labelled("Resume from run", this.resumeFrom),
+      this.note,
       this.tagNames,
       this.runs,
     );
@@ -60,6 +62,16 @@ export class LaunchFields {
     this.address.parentElement?.toggleAttribute("hidden", draft.where !== "address");
     this.most.value = draft.most;
     this.resumeFrom.value = draft.resumeFrom;
+  }
+
+  /** Takes away what a resumed run keeps of the former one. @param {boolean} isResumed */
+  resumes(isResumed) {
+    for (const field of [this.selection.input, this.tags, this.where, this.address, this.most]) {
+      field.disabled = isResumed;
+    }
+    this.note.textContent = isResumed ? "A resumed run keeps the ops and tags of the former run, "
+      + "and runs again what has not succeeded. Where it runs and how many steps at once, its "
+      + "config says." : "";
   }
 
   /** @param {string[]} names */

@@ -9,7 +9,9 @@ import { count } from "./format.js";
 const MOST = 50;
 
 export class LaunchProblems {
-  /** @param {{goTo: (problem: Problem) => void}} options */
+  /**
+   * @param {{goTo: (problem: Problem) => void, mend: (problem: Problem) => void}} options
+   */
   constructor(options) {
     this.options = options;
     this.head = h("h2", null, "Problems");
@@ -28,15 +30,16 @@ export class LaunchProblems {
       this.list,
       ...problems.slice(0, MOST).map((problem) => h(
         "li",
-        null,
+        { class: "launch-problem-row" },
         h(
           "button",
           { type: "button", class: "launch-problem", onclick: () => this.options.goTo(problem) },
           icon("cross"),
           h("span", { class: "mono" }, problem.line ? `${problem.line}:${problem.column}` : "–"),
           h("span", null, problem.message),
-          problem.fix && h("span", { class: "muted" }, problem.fix),
         ),
+        problem.fix && problem.line && h("button", { type: "button", class: "button is-small",
+          onclick: () => this.options.mend(problem) }, `Change to ${problem.fix}`),
       )),
       problems.length > MOST && h("li", { class: "muted" },
         `and ${problems.length - MOST} more problems`),

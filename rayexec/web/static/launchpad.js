@@ -9,6 +9,7 @@ import { get, post } from "./api.js";
 import { codeState } from "./code_state.js";
 import { h, replace } from "./dom.js";
 import { Editor } from "./editor.js";
+import { inUnits } from "./editor_marks.js";
 import { count } from "./format.js";
 import { bind } from "./keys.js";
 import { copyText, earlier, openFile } from "./launch_actions.js";
@@ -17,14 +18,20 @@ import { LaunchProblems } from "./launch_problems.js";
 import { LaunchTabs } from "./launch_tabs.js";
 import { bodyOf } from "./launch_text.js";
 import { GraphPreview } from "./launch_graph.js";
+import { Resume } from "./launch_resume.js";
 import { toast, toastError } from "./notify.js";
 import { errorView } from "./parts.js";
 import { PlanPanel } from "./plan_panel.js";
 import { breadcrumb, go, path, setQuery, style, title } from "./router.js";
-import { completer, describer } from "./run_config_words.js";
+import { completer, describer, inYaml } from "./run_config_words.js";
 import { lineOf } from "./yaml_place.js";
 
 const QUIET_MS = 150;
+// What an empty editor says.
+const NEEDS_NONE = "This run needs no config. Launch it as it is, or press Ctrl+Space to see what "
+  + "can be set.";
+const NEEDS_SOME = "Press Scaffold missing to begin with what this run needs, or Ctrl+Space to "
+  + "choose keys.";
 
 /** @param {HTMLElement} root @param {PageContext} context */
 export async function mount(root, { params, query, signal }) {
@@ -56,8 +63,8 @@ class Launchpad {
     this.total = 0;
     /** @type {string | null} */
     this.fieldProblem = null;
-    this.isBusy = false;
-    this.isDirty = false;
+    /** @type {AbortController | null} */
+    this.asking = null;
     /** @type {Check | null} */
     this.checked = null;
     this.why = "The config is being checked.";
@@ -73,9 +80,14 @@ class Launchpad {
       describe: (at) => describer(this.words)(at),
     });
     this.fields = new LaunchFields({ onChange: (fields) => this.changed(fields) });
-    this.problems = new LaunchProblems({ goTo: (problem) => this.goTo(problem) });
+    this.problems = new LaunchProblems({
+      goTo: (problem) => this.goTo(problem),
+      mend: (problem) => this.editor.mend({ ...problem, fix: inYaml(problem.fix) }),
+    });
+    this.resume = new Resume(job, { signal, found: () => void this.resumes() });
     this.plan = new PlanPanel();
     this.graph = new GraphPreview(this.api, signal, (text) => {
+      if (this.resume.isOn) return;
       this.fields.selection.set(text);
       this.changed({ selection: text });
     });
@@ -96,6 +108,8 @@ class Launchpad {
       "button", { class: "button is-small", type: "button", title: hint, onclick: act }, words);
     /** @param {string} action */
     const edit = (action) => () => void this.edit(action);
+    /** @param {"cli" | "python"} form */
+    const copy = (form) => () => void this.copy(form);
     return h(
       "div",
       { class: "launchpad" },
@@ -108,15 +122,16 @@ class Launchpad {
         h(
           "div",
           { class: "launch-left" },
-          this.tabs.element,
+          h("div", { class: "launch-top" }, this.tabs.element,
+            h("div", { class: "launch-copies", role: "group", "aria-label": "Copy the run" },
+              tool("Copy as Python", "Copy code that runs the same", copy("python")),
+              tool("Copy as CLI", "Copy a command that runs the same", copy("cli")))),
           h("div", { class: "launch-tools", role: "group", "aria-label": "Config" },
             tool("Scaffold missing", "Add what the run needs and lacks", edit("scaffold_missing")),
             tool("Scaffold all", "Add all that can be given", edit("scaffold_all")),
             tool("Remove unused", "Remove what has no effect", edit("remove_unused")),
             tool("Defaults", "The job's own run config", edit("defaults")),
-            tool("Open file", "Read a YAML file of this computer", () => this.openFile()),
-            tool("Copy as Python", "Copy code that runs the same", () => void this.copy("python")),
-            tool("Copy as CLI", "Copy a command that runs the same", () => void this.copy("cli"))),
+            tool("Open file", "Read a YAML file of this computer", () => this.openFile())),
           h("div", { class: "launch-editor", id: "launch-editor", role: "tabpanel",
             "aria-label": "Draft" }, this.editor.element),
           this.problems.element,
@@ -150,8 +165,7 @@ class Launchpad {
   /** Fetches what completion offers. */
   async learn() {
     try {
-      const { draft } = this.tabs;
-      const { body } = bodyOf(draft);
+      const { body } = this.asked();
       const selection = (/** @type {string[]} */ (body.selection)).join(",");
       this.words = await get(`${this.api}/completion`, { selection }, this.signal);
       this.fields.selection.setOps(this.words.ops);
@@ -184,6 +198,8 @@ class Launchpad {
   show(draft) {
     this.editor.open(draft.yaml);
     this.fields.show(draft);
+    this.resume.name(draft.resumeFrom);
+    this.fields.resumes(this.resume.isOn);
     this.checked = null;
     this.later(0);
   }
@@ -191,7 +207,29 @@ class Launchpad {
   /** @param {Partial<Draft>} fields */
   changed(fields) {
     this.tabs.change(fields);
+    if (fields.resumeFrom !== undefined) {
+      this.resume.name(fields.resumeFrom);
+      this.fields.resumes(this.resume.isOn);
+    }
     this.later(QUIET_MS);
+  }
+
+  /** Begins with the config of the run to resume, where there is none yet. */
+  async resumes() {
+    try {
+      if (this.resume.run && !this.tabs.draft.yaml.trim()) {
+        const yaml = await this.resume.config();
+        this.tabs.change({ yaml });
+        this.editor.open(yaml);
+      }
+    } catch (error) {
+      if (!this.signal.aborted) toastError(error);
+    }
+    this.later(0);
+  }
+
+  asked() {
+    return this.resume.applied(bodyOf(this.tabs.draft));
   }
 
   /** @param {number} delay */
@@ -202,29 +240,27 @@ class Launchpad {
     this.timer = setTimeout(() => void this.look(), delay);
   }
 
-  /** Checks and plans the newest text; while the server is busy, the newest one waits. */
+  /** Checks and plans the newest text; what is asked of an older one is given up. */
   async look() {
-    if (this.isBusy) {
-      this.isDirty = true;
-      return;
-    }
-    this.isBusy = true;
-    this.isDirty = false;
+    this.asking?.abort();
+    this.asking = new AbortController();
+    const signal = AbortSignal.any([this.signal, this.asking.signal]);
     const own = this.turn;
-    const { body, problem } = bodyOf(this.tabs.draft);
+    const { body, problem } = this.asked();
     try {
       /** @type {Check} */
-      const check = await post(`${this.api}/check`, body, this.signal);
+      const check = await post(`${this.api}/check`, body, signal);
       if (own === this.turn) this.showCheck(check, problem);
       if (own === this.turn) {
-        const plan = await post(`${this.api}/plan`, body, this.signal);
+        const plan = await post(`${this.api}/plan`, body, signal);
         if (own === this.turn) {
           this.plan.show(plan);
           this.showCheck(plan.check ?? check, problem);
         }
       }
     } catch (error) {
-      if (this.signal.aborted) return;
+      // 409: a newer question of this tab came.
+      if (signal.aborted || /** @type {any} */ (error)?.status === 409) return;
       if (/** @type {any} */ (error)?.status === 404 && !this.checked) this.missing(error);
       else if (own === this.turn) {
         const message = error instanceof Error ? error.message : String(error);
@@ -233,10 +269,7 @@ class Launchpad {
         this.why = message;
         this.ready();
       }
-    } finally {
-      this.isBusy = false;
     }
-    if (this.isDirty && !this.signal.aborted) void this.look();
     const selection = /** @type {string[]} */ (body.selection).join(",");
     if (this.checked && selection !== this.learned) void this.learn();
   }
@@ -245,11 +278,12 @@ class Launchpad {
   showCheck(given, problem) {
     const { yaml } = this.tabs.draft;
     // A problem without a line is shown where its path leads to.
-    const check = { ...given, problems: given.problems.map((one) => (
+    const check = { ...given, problems: inUnits(given.problems, yaml).map((one) => (
       one.line ? one : { ...one, ...lineOf(yaml, String(one.path)) })) };
     this.checked = check;
     this.fieldProblem = problem;
     this.editor.setProblems(check.problems);
+    this.editor.area.placeholder = check.is_valid ? NEEDS_NONE : NEEDS_SOME;
     this.problems.show(check.problems, check.unused);
     const isWrong = check.problems.some((one) => String(one.path).startsWith("selection"));
     const all = Math.max(this.total, check.selected.length);
@@ -288,7 +322,7 @@ class Launchpad {
 
   /** @param {string} action */
   async edit(action) {
-    const { body } = bodyOf(this.tabs.draft);
+    const { body } = this.asked();
     try {
       const { yaml, added, removed } = await post(`${this.api}/edit`, {
         yaml: body.yaml, selection: body.selection, action,
@@ -318,9 +352,9 @@ class Launchpad {
 
   /** @param {"cli" | "python"} form */
   async copy(form) {
-    const { body } = bodyOf(this.tabs.draft);
+    const { body } = this.asked();
     try {
-      const resume = this.tabs.draft.resumeFrom.trim() || null;
+      const resume = this.resume.run?.run_id ?? null;
       const texts = await post(`${this.api}/copy`, { ...body, resume_from: resume }, this.signal);
       await copyText(texts[form], form === "cli" ? "Command" : "Python");
     } catch (error) {
@@ -337,10 +371,10 @@ class Launchpad {
     }
     this.isStarting = true;
     this.launch.setAttribute("aria-busy", "true");
-    const { body } = bodyOf(this.tabs.draft);
+    const { body } = this.asked();
     this.tabs.save();
     try {
-      const resume = this.tabs.draft.resumeFrom.trim() || null;
+      const resume = this.resume.run?.run_id;
       const { run_id: run } = resume
         ? await post(`api/runs/${encodeURIComponent(resume)}/resume`,
           { from: "failure", steps: null, yaml: body.yaml }, this.signal)
