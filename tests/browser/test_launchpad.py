@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long("starts a browser")]
 
 Serve = Callable[..., DevServer]
 GOOD = "ops:\n  load:\n    config:\n      rows: 3 # few\n"
-TIMEOUT_MS = 15_000
+TIMEOUT_MS = 30_000
 
 
 @pytest.fixture
@@ -142,7 +142,9 @@ def test_the_plan_follows_the_text_and_the_selection_lights_the_graph(
     page.keyboard.press("Enter")
     assert ops.input_value() == "*split"
     page.locator(".selection-count", has_text="4 of 6").wait_for()
-    page.locator('.graph-node.is-faded[data-id="total"]').wait_for()
+    # Only boxes in view are drawn.
+    page.get_by_role("button", name="Fit", exact=True).click()
+    page.locator('.graph-node.is-faded[data-id="total"]').wait_for(state="attached")
     assert page.locator('.graph-node.is-faded[data-id="load"]').count() == 0
     plan.get_by_text("load → tidy.first → tidy.second → split").wait_for()
     ops.fill("nothing_here")
