@@ -76,6 +76,8 @@ def serve_pages(
     def started(server: Server) -> None:
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()
+        has_ray = options.warms_ray and address is None
+        say(f"Ctrl-C ends it{', with the Ray that it starts' if has_ray else ''}.")
         if opens_browser:
             # It may take long, or be a program in this terminal.
             threading.Thread(target=_open, args=(server.opening_url(),), daemon=True).start()
