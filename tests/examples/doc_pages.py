@@ -20,7 +20,7 @@ GUIDES = sorted(
 REFERENCE = sorted((ROOT / "docs" / "reference").glob("*.md"))
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # First line of a block that belongs into a file.
-FILE = re.compile(r"# ([\w.]+\.(?:py|yaml))(, continued)?\n")
+FILE = re.compile(r"# ([\w.]+\.(?:py|yaml|conf))(, continued)?\n")
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -179,7 +179,7 @@ def test_pages_do_what_they_say(page: Path, reader: Reader) -> None:
     if page.name == "clusters.md":  # its commands look at a cluster that is there, and a job
         reader.run("cp docs/examples/my_job.py . && rayexec cluster up --num-cpus 1")
     for language, block in BLOCK.findall(text):
-        if page in GUIDES or language not in ("python", "yaml"):
+        if page in GUIDES or language not in ("python", "yaml") or FILE.match(block):
             reader.read(language, block)
 
 
@@ -208,7 +208,11 @@ def test_links_lead_somewhere(page: Path) -> None:
         file, _, anchor = link.partition("#")
         target = (page.parent / file).resolve() if file else page
         assert target.exists(), link
-        assert not anchor or anchor in anchors(target), link
+        if target.suffix == ".png":
+            # It is shown in one of the two modes of a reader's screen.
+            assert anchor in ("", "gh-light-mode-only", "gh-dark-mode-only"), link
+        else:
+            assert not anchor or anchor in anchors(target), link
 
 
 def test_every_page_is_in_the_site() -> None:
@@ -266,7 +270,7 @@ def test_pictures_are_of_the_diagrams_as_they_read_now() -> None:
         assert digest in picture.read_text(encoding="utf-8"), f"draw {picture.name} again"
 
 
-@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "images").iterdir()), ids=str)
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "images").glob("*.svg")), ids=str)
 def test_pictures_load_nothing(picture: Path) -> None:
     text = picture.read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
     assert "http" not in text

@@ -10,14 +10,18 @@ from pathlib import Path
 import pytest
 import typer
 import yaml
-from doc_pages import README, REFERENCE, ROOT, blocks, run_block
+from doc_pages import FILE, README, REFERENCE, ROOT, blocks, run_block
 
 from rayexec import validate_run_config
 from rayexec.cli.main import COMMANDS
 
 TEXT = README.read_text(encoding="utf-8")
 (FIRST,) = blocks(README, "python")
-PYTHON = {page.stem: blocks(page, "python") for page in (README, *REFERENCE)}
+# A block that belongs into a file is for the commands of its page.
+PYTHON = {
+    page.stem: [block for block in blocks(page, "python") if not FILE.match(block)]
+    for page in (README, *REFERENCE)
+}
 YAML = {page.stem: blocks(page, "yaml") for page in REFERENCE}
 
 
