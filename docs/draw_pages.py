@@ -72,7 +72,7 @@ class Door:
             headers |= {"Content-Type": "application/json", "X-Rayexec": "1"}
             data = json.dumps(body).encode()
         request = urllib.request.Request(f"{self.base}api/{path}", data, headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)
 
     def launch(self, job: str, yaml: str = "", **body: Any) -> str:
@@ -90,6 +90,14 @@ class Door:
         """Wait for the end of a run, and return its id."""
         until(lambda: self.is_over(run_id))
         return run_id
+
+    def has_ray(self) -> bool:
+        """Whether its Ray is up; one that did not start on a busy machine is started again."""
+        cluster = self.ask("session")["cluster"] or {}
+        if cluster.get("error"):
+            with suppress(urllib.error.HTTPError):
+                self.ask("cluster/start", {})
+        return bool(cluster.get("state") == "up")
 
 
 def until(is_true: Callable[[], bool]) -> None:
@@ -129,7 +137,6 @@ def served_examples(directory: Path) -> Iterator[Door]:
             found = re.search(r"https?://\S+token=\S+", line)
         door = Door(found[0])
         until(lambda: bool(door.ask("jobs")["state"] == "ready"))
-        until(lambda: bool((door.ask("session")["cluster"] or {}).get("state") == "up"))
         yield door
     finally:
         process.terminate()
@@ -202,6 +209,7 @@ def shown(selector: str) -> Callable[[Page], object]:
 def take_pictures(camera: Camera) -> None:
     """Launch the runs, and take all pictures."""
     door = camera.door
+    camera.take("launchpad", "jobs/flights/launch", type_config)
     broken = "ops: {load: {config: {directory: /mnt/flights}}}"
     here = [
         door.launch("flights", broken, where="in_process"),
@@ -210,6 +218,8 @@ def take_pictures(camera: Camera) -> None:
     ]
     for run_id in here:
         door.ended(run_id)
+    camera.take("job", "jobs/flights", open_graphs)
+    until(door.has_ray)
     large = door.ended(door.launch("flights_by_origin"))
     limited = door.launch("tag_concurrency_job", tags={"team": "weather"})
 
@@ -226,8 +236,6 @@ def take_pictures(camera: Camera) -> None:
     camera.take("runs", "runs", shown(".table-row"))
     with suppress(urllib.error.HTTPError):  # It may be over.
         door.ask(f"runs/{limited}/cancel", {})
-    camera.take("launchpad", "jobs/flights/launch", type_config)
-    camera.take("job", "jobs/flights", open_graphs)
     camera.take("run-large", f"runs/{large}", shown(".timeline-canvas"))
 
 
