@@ -197,7 +197,7 @@ def type_config(page: Page) -> None:
     area.focus()
     page.keyboard.press("Control+End")
     page.keyboard.press("Control+Space")
-    page.get_by_role("option").first.wait_for()
+    page.locator("[role=option]").first.wait_for()
     page.get_by_role("region", name="Plan preview").get_by_text("clean").first.wait_for()
 
 
