@@ -46,7 +46,7 @@ def record_columns(table: Any) -> Any:
     columns = []
     for name, kind in _TYPES.items():
         if name not in table.column_names and name in _ABSENT:
-            absent = scalar(_ABSENT[name], pa.type_for_alias(kind))
+            absent = scalar(_ABSENT[name], getattr(pa, kind)())
             columns.append(pa.repeat(absent, table.num_rows))
             continue
         if name not in table.column_names or str(table.schema.field(name).type) != kind:
