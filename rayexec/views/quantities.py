@@ -1,30 +1,46 @@
-"""Durations, sizes and counts in words of a few characters."""
+"""Durations, sizes and counts in words of a few characters.
+
+``web/static/format.js`` says the same of the same numbers: both round halves up, and to the unit
+that shows them (``1.0 s``, not ``1000 ms``). ``tests/views/quantities.json`` has cases for both.
+"""
 
 from __future__ import annotations
 
 import datetime
+import math
 
 __all__ = ["at_least", "bytes_in_words", "counted", "duration", "iso_time"]
 
 
 def duration(seconds: float) -> str:
     """Return a time span, such as ``1.4 s`` or ``2 min 05 s``."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
+    milliseconds = _rounded(seconds * 1000)
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    tenths = _rounded(seconds * 10)
+    if tenths < 600:
+        return f"{tenths // 10}.{tenths % 10} s"
+    minutes, rest = divmod(_rounded(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+    return f"{hours:,} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
 
 
 def bytes_in_words(count: float) -> str:
     """Return a size, such as ``1.4 GiB``."""
     for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        tenths = _rounded(count * 10)
+        if unit == "B" or tenths >= 1000:
+            if _rounded(count) < 1024:
+                return f"{_rounded(count)} {unit}"
+        else:
+            return f"{tenths // 10}.{tenths % 10} {unit}"
         count /= 1024
-    return f"{count:,.1f} TiB"
+    tenths = _rounded(count * 10)
+    return f"{tenths // 10:,}.{tenths % 10} TiB"
+
+
+def _rounded(number: float) -> int:
+    return math.floor(number + 0.5)
 
 
 def counted(count: int, noun: str) -> str:

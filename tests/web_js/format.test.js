@@ -1,36 +1,27 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { ago, amount, bytes, clock, count, duration, seconds } from
   "../../rayexec/web/static/format.js";
 
+/** @type {{durations: [number, string][], sizes: [number, string][],
+ *   counts: [number, string, string][]}} */
+const CASES = JSON.parse(
+  readFileSync(new URL("../views/quantities.json", import.meta.url), "utf8"),
+);
+
 test("durations read as on the command line", () => {
-  const cases = [
-    [0, "0 ms"],
-    [0.0004, "0 ms"],
-    [0.9364, "936 ms"],
-    [1, "1.0 s"],
-    [59.94, "59.9 s"],
-    [60, "1 min 00 s"],
-    [125, "2 min 05 s"],
-    [3599.6, "1 h 00 min"],
-    [7260, "2 h 01 min"],
-    [360_000, "100 h 00 min"],
-  ];
-  for (const [span, text] of cases) assert.equal(duration(span), text);
+  for (const [span, text] of CASES.durations) assert.equal(duration(span), text);
   assert.equal(duration(null), "");
 });
 
 test("sizes read as on the command line", () => {
-  const cases = [
-    [0, "0 B"],
-    [1023, "1023 B"],
-    [1024, "1.0 KiB"],
-    [150 * 1024, "150 KiB"],
-    [1.45 * 1024 ** 3, "1.4 GiB"],
-    [3 * 1024 ** 4, "3.0 TiB"],
-  ];
-  for (const [size, text] of cases) assert.equal(bytes(size), text);
+  for (const [size, text] of CASES.sizes) assert.equal(bytes(size), text);
+});
+
+test("counts with nouns read as on the command line", () => {
+  for (const [number, noun, text] of CASES.counts) assert.equal(count(number, noun), text);
 });
 
 test("counts have commas, and nouns their plural", () => {

@@ -1,6 +1,6 @@
 /**
  * Durations, sizes, counts and moments in words of a few characters, the same that the command
- * line prints.
+ * line prints (`views/quantities.py`): halves are rounded up, and to the unit that shows them.
  */
 
 /** @import { Time } from "./types.js" */
@@ -26,12 +26,15 @@ export function seconds(time) {
  */
 export function duration(span) {
   if (span === null || span === undefined || Number.isNaN(span)) return "";
-  if (span < 1) return `${(span * 1000).toFixed(0)} ms`;
-  if (span < MINUTE) return `${span.toFixed(1)} s`;
-  const whole = Math.round(span);
+  const milliseconds = rounded(span * 1000);
+  if (milliseconds < 1000) return `${milliseconds} ms`;
+  const tenths = rounded(span * 10);
+  if (tenths < 10 * MINUTE) return `${(tenths / 10).toFixed(1)} s`;
+  const whole = rounded(span);
   const hours = Math.floor(whole / HOUR);
   const minutes = Math.floor((whole % HOUR) / MINUTE);
-  return hours ? `${hours} h ${two(minutes)} min` : `${minutes} min ${two(whole % MINUTE)} s`;
+  return hours ? `${count(hours)} h ${two(minutes)} min`
+    : `${minutes} min ${two(whole % MINUTE)} s`;
 }
 
 /**
@@ -43,10 +46,12 @@ export function bytes(size) {
   if (size === null || size === undefined || Number.isNaN(size)) return "";
   let rest = size;
   for (const unit of ["B", "KiB", "MiB", "GiB"]) {
-    if (rest < 1024) return `${rest.toFixed(unit === "B" || rest >= 100 ? 0 : 1)} ${unit}`;
+    const tenths = rounded(rest * 10);
+    if (unit !== "B" && tenths < 1000) return `${(tenths / 10).toFixed(1)} ${unit}`;
+    if (rounded(rest) < 1024) return `${rounded(rest)} ${unit}`;
     rest /= 1024;
   }
-  return `${grouped(rest, 1)} TiB`;
+  return `${grouped(rounded(rest * 10) / 10, 1)} TiB`;
 }
 
 /**
@@ -124,6 +129,11 @@ export function moment(time) {
     dateStyle: "medium",
     timeStyle: "long",
   });
+}
+
+/** @param {number} number */
+function rounded(number) {
+  return Math.floor(number + 0.5);
 }
 
 /** @param {number} number */
