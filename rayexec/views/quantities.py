@@ -39,8 +39,8 @@ def bytes_in_words(count: float) -> str:
     return f"{tenths // 10:,}.{tenths % 10} TiB"
 
 
-def _rounded(number: float) -> int:
-    return math.floor(number + 0.5)
+def _rounded(value: float) -> int:
+    return math.floor(value + 0.5)
 
 
 def counted(count: int, noun: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
-from rayexec.cli.render.tables import cached_outputs_table, decimal_size, results_console
+from rayexec.cli.render.tables import cached_outputs_table, results_console
 from rayexec.cli.streams import results_on_stdout, write_json
 from rayexec.store import CacheRecord, StepCache, default_store, store_at
 from rayexec.views.cache_sums import cached_row, chosen_entries, remove_entries
+from rayexec.views.quantities import bytes_in_words
 
 __all__ = ["delete_entries", "list_entries"]
 
@@ -66,4 +67,4 @@ def _cache(location: str | None) -> StepCache:
 
 def _sum_of(entries: Sequence[CacheRecord]) -> str:
     count, size = len(entries), sum(entry.size for entry in entries)
-    return f"{count:,} {'entry' if count == 1 else 'entries'}, {decimal_size(size)}"
+    return f"{count:,} {'entry' if count == 1 else 'entries'}, {bytes_in_words(size)}"

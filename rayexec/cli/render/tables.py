@@ -14,14 +14,13 @@ from rich.text import Text
 from rayexec.cli.printable import printable_line
 from rayexec.events import RunStatus, StepEnd
 from rayexec.store import CacheRecord, RunRecord
-from rayexec.views.quantities import duration
+from rayexec.views.quantities import bytes_in_words, duration
 from rayexec.views.run_report import RunReport
 from rayexec.views.run_summary import StepSummary
 
 __all__ = [
     "RUN_STYLES",
     "cached_outputs_table",
-    "decimal_size",
     "ops_table",
     "results_console",
     "state_of",
@@ -33,7 +32,6 @@ _WIDTH_FOR_PROGRAMS = 10_000  # columns
 _MOST_STEPS = 30  # above it the table has a row for each op and end instead
 _MOST_ROWS = 30
 _KEY_DIGITS_SHOWN = 12
-_DECIMAL_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 _STEP_STYLES = {
     StepEnd.SUCCEEDED: "green",
@@ -75,15 +73,6 @@ def utc_time(seconds: float) -> str:
     """Return a moment, given in seconds since 1970, to the second."""
     moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def decimal_size(count: float) -> str:
-    """Return a size in powers of 1000, such as ``1.4 MB``."""
-    for unit in _DECIMAL_UNITS[:-1]:
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} {_DECIMAL_UNITS[-1]}"
 
 
 def state_of(record: RunRecord) -> str:
@@ -192,7 +181,7 @@ def cached_outputs_table(records: Sequence[CacheRecord]) -> Table:
     names = ("key", "op", "version", "size", "cached", "run", "step")
     table = _table(*((name, name == "size") for name in names))
     for record in records:
-        key, size, origin = record.key[:_KEY_DIGITS_SHOWN], decimal_size(record.size), record.origin
+        key, size, origin = record.key[:_KEY_DIGITS_SHOWN], bytes_in_words(record.size), record.origin
         if origin is None:
             table.add_row(key, _text(f"? ({record.note})", "red"), "", size)
             continue
