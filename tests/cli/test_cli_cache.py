@@ -126,11 +126,11 @@ def test_entries_are_listed_with_op_version_size_and_origin(home: Path) -> None:
     code, out, _ = invoke("cache", "list")
     assert code == 0
     assert re.search(
-        rf"^{oldest['key'][:12]} +load +7 +1\.5 MB +\d{{4}}-.* UTC +{record['run_id']} +load",
+        rf"^{oldest['key'][:12]} +load +7 +1\.4 MiB +\d{{4}}-.* UTC +{record['run_id']} +load",
         out,
         re.M,
     )
-    assert out.endswith("\n2 entries, 1.5 MB\n")
+    assert out.endswith("\n2 entries, 1.4 MiB\n")
     assert [each["op"] for each in read("cache", "list", "--op", "size")] == ["size"]
     assert invoke("cache", "list", "--op", "nope")[1].startswith(
         "Nothing of op 'nope' is cached in "

@@ -181,7 +181,8 @@ def cached_outputs_table(records: Sequence[CacheRecord]) -> Table:
     names = ("key", "op", "version", "size", "cached", "run", "step")
     table = _table(*((name, name == "size") for name in names))
     for record in records:
-        key, size, origin = record.key[:_KEY_DIGITS_SHOWN], bytes_in_words(record.size), record.origin
+        key, origin = record.key[:_KEY_DIGITS_SHOWN], record.origin
+        size = bytes_in_words(record.size)
         if origin is None:
             table.add_row(key, _text(f"? ({record.note})", "red"), "", size)
             continue
