@@ -8,6 +8,7 @@ from typing import Any
 from rayexec.events import FAILURE, Attempt
 from rayexec.store.base import RunReader
 from rayexec.views.critical_path import Link, Trail, walk_back
+from rayexec.views.materializations import Materializations
 from rayexec.views.read_columns import ReadColumns
 from rayexec.views.row_messages import rows_message
 from rayexec.views.run_figures import (
@@ -35,6 +36,7 @@ class RunColumns(ReadColumns):
         self._table: StepsTable | None = None
         self._groups: dict[tuple[str, str], FailureGroup] = {}
         self._grouped_rows = 0
+        self._materializations = Materializations()
         super().__init__(reader)
 
     def rows(self, first: int = 0, limit: int = MOST_ROWS) -> bytes:
@@ -93,6 +95,10 @@ class RunColumns(ReadColumns):
                 group.steps.append(failure.step_key)
         self._grouped_rows = len(self.attempts)
         return sorted(self._groups.values(), key=lambda group: -group.count)
+
+    def materializations(self) -> list[dict[str, Any]]:
+        """Return the first statements of ops that they wrote an asset, as JSON-able data."""
+        return self._materializations.read_on(self)
 
     def failed_rows(self, count: int = 1_000) -> list[int]:
         """Return the rows of the first failed attempts."""

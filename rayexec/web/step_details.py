@@ -8,15 +8,18 @@ from typing import Any
 
 from rayexec.events import Attempt, BatchFacts, ErrorInfo, StepEnd
 from rayexec.views.attempt_rows import attempt_row
+from rayexec.views.log_lines import expanded
+from rayexec.views.materializations import materialized, metadata_document
 from rayexec.views.run_columns import RunColumns
 
-__all__ = ["metadata_document", "step_details"]
+__all__ = ["step_details"]
 
 _MOST_CHARACTERS = 256 * 1024
 _MOST_NEIGHBOURS = 500
 _MOST_LOG_LINES = 2_000
 _MOST_ATTEMPTS = 200
 _MOST_CAUSES = 20
+_MOST_MATERIALIZATIONS = 200
 _ENDS = list(StepEnd)
 
 
@@ -62,6 +65,9 @@ def step_details(columns: RunColumns, step: int) -> dict[str, Any]:
         "after_count": len(after),
         "before_count": len(before),
         "metadata": {} if last is None else _all_metadata(last),
+        "materializations": [
+            each for attempt in shown for each in materialized(expanded(columns, attempt))
+        ][-_MOST_MATERIALIZATIONS:],
         "cached_from": None
         if last is None or last.reused is None
         else {"run_id": last.reused.run_id, "step_key": last.reused.step_key},
@@ -159,25 +165,6 @@ def _all_metadata(attempt: Attempt) -> dict[str, Any]:
     for output in attempt.outputs:
         merged |= output.metadata or {}
     return metadata_document(merged)
-
-
-def metadata_document(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return pieces of metadata as JSON-able data, each with its kind."""
-    return {
-        str(name): {
-            "kind": getattr(value, "kind", ""),
-            "value": _plain(getattr(value, "plain", value)),
-        }
-        for name, value in metadata.items()
-    }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
-    return value if isinstance(value, (str, int, float, type(None))) else repr(value)
 
 
 def _cut(text: str) -> dict[str, Any]:

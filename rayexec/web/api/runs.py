@@ -130,7 +130,7 @@ def _details(columns: RunColumns, record: RunRecord) -> dict[str, Any]:
             for group in columns.failure_groups()
         ],
         "critical_path": _path(columns),
-        "materializations": [],
+        "materializations": columns.materializations(),
         "first_failed_rows": columns.failed_rows(),
     }
 

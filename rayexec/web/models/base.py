@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 __all__ = [
     "ClusterFacts",
     "ErrorBody",
+    "Materialization",
+    "Metadata",
     "Model",
     "NoBody",
     "NoQuery",
@@ -54,6 +56,25 @@ class Row(Model):
     root_run_id: str | None
     error: dict[str, str] | None
     note: str | None
+
+
+class Metadata(Model):
+    """A piece of metadata; ``kind`` is ``text``, ``url``, ``path``, ``md``, ``json``, ``int``, …"""
+
+    kind: str
+    value: Any
+
+
+class Materialization(Model):
+    """The statement of a step that it wrote an asset; ``time`` in seconds since 1970."""
+
+    time: float
+    step: str | None
+    asset_key: list[str]
+    description: str | None
+    partition: str | None
+    tags: dict[str, str]
+    metadata: dict[str, Metadata]
 
 
 class Source(Model):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rayexec.web.models.base import Model
+from rayexec.web.models.base import Materialization, Model
 
 __all__ = [
     "GraphQuery",
@@ -169,6 +169,7 @@ class StepAnswer(Model):
     after_count: int
     before_count: int
     metadata: dict[str, Any]
+    materializations: list[Materialization]
     cached_from: dict[str, str] | None
     stdout: CutText
     stderr: CutText

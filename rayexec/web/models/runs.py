@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rayexec.web.models.base import Model, Row
+from rayexec.web.models.base import Materialization, Model, Row
 
 __all__ = [
     "Actions",
@@ -127,7 +127,7 @@ class RunAnswer(Model):
     critical_path: CriticalPath | None
     children: list[Row]
     parent: Row | None
-    materializations: list[dict[str, Any]]
+    materializations: list[Materialization]
     retention: Retention
     actions: Actions
     first_failed_rows: list[int]

@@ -4,6 +4,7 @@
 
 import { h } from "./dom.js";
 import { bytes, count, duration } from "./format.js";
+import { materializationPanel } from "./materializations.js";
 import { copyButton, panel } from "./parts.js";
 import { link, path } from "./router.js";
 
@@ -15,7 +16,9 @@ import { link, path } from "./router.js";
  * @returns {HTMLElement[]}
  */
 export function configPanels(details) {
-  return [timePanel(details), limitPanel(details), configPanel(details), placePanel(details)];
+  const assets = materializationPanel(details.materializations, details.report.run_id);
+  return [timePanel(details), ...(assets ? [assets] : []), limitPanel(details),
+    configPanel(details), placePanel(details)];
 }
 
 /** @param {RunDetails} details */

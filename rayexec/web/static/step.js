@@ -7,6 +7,7 @@ import { h, icon, replace } from "./dom.js";
 import { bytes, clock, count, duration, moment } from "./format.js";
 import { textNodes } from "./log_lines.js";
 import { logView } from "./logs.js";
+import { materializationPanel, metadataList } from "./materializations.js";
 import { copyButton, empty, errorView, panel, skeleton } from "./parts.js";
 import { breadcrumb, href, link, path, reload, runLink, style, title } from "./router.js";
 import { action, details as ask, resume } from "./run_actions.js";
@@ -133,7 +134,7 @@ function bodyOf(step, id) {
     attemptPanel(step, id),
     linkPanel(step, id),
     ...outputPanels(step),
-    ...metadataPanel(step),
+    ...metadataPanels(step, id),
   ];
 }
 
@@ -262,23 +263,11 @@ function outputPanels(step) {
 
 /**
  * @param {StepDetails} step
+ * @param {string} id
  * @returns {Node[]}
  */
-function metadataPanel({ metadata }) {
-  const entries = Object.entries(metadata ?? {});
-  if (!entries.length) return [];
-  return [panel("Metadata", {}, h("dl", { class: "facts" }, entries.flatMap(([name, entry]) =>
-    [h("dt", null, name), h("dd", null, valueOf(entry))])))];
-}
-
-/**
- * Return a piece of metadata: links of the web link, and tables and objects are code.
- * @param {any} entry
- */
-function valueOf(entry) {
-  const value = entry && typeof entry === "object" && "value" in entry ? entry.value : entry;
-  if (value !== null && typeof value === "object") {
-    return h("pre", { class: "code", tabindex: "0" }, JSON.stringify(value, null, 2));
-  }
-  return h("span", { class: "metadata" }, textNodes(String(value)));
+function metadataPanels({ metadata, materializations }, id) {
+  const list = metadataList(metadata);
+  const assets = materializationPanel(materializations, id, { hasStep: false });
+  return [...(list ? [panel("Metadata", {}, list)] : []), ...(assets ? [assets] : [])];
 }

@@ -257,7 +257,7 @@ export interface RunDetails {
   critical_path: { seconds: number; steps: CriticalStep[] } | null;
   children: Row[];
   parent: Row | null;
-  materializations: Record<string, unknown>[];
+  materializations: Materialization[];
   retention: { in_use_by: string[] };
   actions: Actions;
   first_failed_rows: number[];
@@ -304,6 +304,21 @@ export interface Captured {
   is_cut: boolean;
 }
 
+export interface Metadata {
+  kind: string;
+  value: unknown;
+}
+
+export interface Materialization {
+  time: Time;
+  step: string | null;
+  asset_key: string[];
+  description: string | null;
+  partition: string | null;
+  tags: Record<string, string>;
+  metadata: Record<string, Metadata>;
+}
+
 export interface StepDetails {
   step: number;
   key: string;
@@ -316,7 +331,8 @@ export interface StepDetails {
   before: string[];
   after_count: number;
   before_count: number;
-  metadata: Record<string, { kind: string; value: unknown }>;
+  metadata: Record<string, Metadata>;
+  materializations: Materialization[];
   cached_from: { run_id: string; step_key: string | null } | null;
   stdout: Captured;
   stderr: Captured;
