@@ -39,11 +39,11 @@ from rayexec.web.models.jobs import (
     JobAnswer,
     JobsAnswer,
     LaunchAnswer,
-    LayoutAnswer,
     PlanAnswer,
     RunBody,
     SelectionQuery,
 )
+from rayexec.web.models.layout import LayoutAnswer
 from rayexec.web.runs_of_jobs import RunsOfJobs
 from rayexec.web.session import Session
 

@@ -25,11 +25,11 @@ from rayexec.web.endpoints import ApiError, Call, get
 from rayexec.web.followed_runs import condition_of
 from rayexec.web.guard import attachment, checked_run_id
 from rayexec.web.models.base import NoQuery
+from rayexec.web.models.layout import LayoutAnswer
 from rayexec.web.models.run_parts import (
     GraphQuery,
     KeysAnswer,
     KeysQuery,
-    LayoutAnswer,
     LogAnswer,
     LogQuery,
     NowAnswer,

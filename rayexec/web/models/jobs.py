@@ -19,7 +19,6 @@ __all__ = [
     "JobAnswer",
     "JobsAnswer",
     "LaunchAnswer",
-    "LayoutAnswer",
     "PlanAnswer",
     "RunBody",
     "SelectionQuery",
@@ -163,47 +162,6 @@ class GraphQuery(SelectionQuery):
     open: str | None = None
     focus: str | None = None
     depth: int = Field(default=1, ge=0, le=1_000)
-
-
-class LayoutNode(Model):
-    """A node of a drawing, in pixels."""
-
-    id: str
-    label: str
-    kind: Literal["op", "graph", "stack"]
-    x: float
-    y: float
-    w: float
-    h: float
-    is_open: bool
-    inner: int
-    is_mapped: bool
-    marks: list[str]
-    depth: int
-    is_selected: bool
-    members: list[str]
-
-
-class LayoutEdge(Model):
-    """A line from one node of a drawing to another."""
-
-    from_: str = Field(alias="from")
-    to: str
-    points: list[list[float]]
-    label: str
-    is_dynamic: bool
-    is_collected: bool
-
-
-class LayoutAnswer(Model):
-    """A drawing of a graph, in pixels."""
-
-    width: float
-    height: float
-    nodes: list[LayoutNode]
-    edges: list[LayoutEdge]
-    folded: list[str]
-    total_ops: int
 
 
 class CompletionTree(Model):

@@ -12,7 +12,6 @@ __all__ = [
     "GraphQuery",
     "KeysAnswer",
     "KeysQuery",
-    "LayoutAnswer",
     "LogAnswer",
     "LogQuery",
     "NowAnswer",
@@ -199,47 +198,6 @@ class GraphQuery(Model):
     open: str | None = None
     focus: str | None = None
     depth: int = Field(default=1, ge=0, le=50)
-
-
-class LayoutNode(Model):
-    """A node of a drawing, in pixels."""
-
-    id: str
-    label: str
-    kind: str
-    x: float
-    y: float
-    w: float
-    h: float
-    is_open: bool
-    inner: int
-    is_mapped: bool
-    marks: list[str]
-    depth: int
-    is_selected: bool
-    members: list[str]
-
-
-class LayoutEdge(Model):
-    """A line from one node to another."""
-
-    from_: str = Field(alias="from")
-    to: str
-    points: list[list[float]]
-    label: str
-    is_dynamic: bool
-    is_collected: bool
-
-
-class LayoutAnswer(Model):
-    """A drawing of the graph of ops, in pixels."""
-
-    width: float
-    height: float
-    nodes: list[LayoutNode]
-    edges: list[LayoutEdge]
-    folded: list[str]
-    total_ops: int
 
 
 class LogQuery(Model):
