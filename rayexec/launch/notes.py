@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rayexec.cluster.home import home
-from rayexec.errors import EngineError, LoadError, RunNotFoundError
+from rayexec.errors import EngineError, LoadError, RunNotFoundError, StoreError
 from rayexec.events import RunStatus
 from rayexec.names import RUN_ID
 from rayexec.private_directory import (
@@ -112,9 +112,13 @@ class LaunchNote:
         if self.store is None:
             return None
         store = store_at(self.store)
-        with contextlib.suppress(RunNotFoundError):
-            return RecordedRun(store, store.open(self.run_id))
-        return None
+        try:
+            reader = store.open(self.run_id)
+            with contextlib.suppress(StoreError):  # told by who reads it
+                reader.record()  # whose directory is there a moment earlier
+        except RunNotFoundError:
+            return None
+        return RecordedRun(store, reader)
 
     def record(self, status: RunStatus, note: str, end_time: float | None = None) -> RunRecord:
         """Return a record of the run without its store."""

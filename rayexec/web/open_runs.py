@@ -127,8 +127,13 @@ class OpenRun:
 
     def report(self) -> dict[str, Any]:
         """Return the document of ``rayexec run show --json``."""
+        return self.report_and_record()[0]
+
+    def report_and_record(self) -> tuple[dict[str, Any], RunRecord]:
+        """Return the report with the record it was made from: a run may end between two looks."""
         return self.made_once(
-            "report", lambda columns, record: RunReport(record, columns.summary()).to_dict()
+            "report",
+            lambda columns, record: (RunReport(record, columns.summary()).to_dict(), record),
         )
 
 

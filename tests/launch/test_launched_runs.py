@@ -18,7 +18,7 @@ import rayexec
 from rayexec.errors import EngineError, LoadError
 from rayexec.events import RunStatus
 from rayexec.launch import LaunchedRun, find_launched, launch_job
-from rayexec.launch.notes import launch_notes
+from rayexec.launch.notes import LaunchNote, launch_notes
 
 TIMEOUT_S = 180.0
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -161,3 +161,12 @@ def test_mistakes_are_told_before_a_process_starts(directory: Path) -> None:
 def test_the_door_is_public() -> None:
     assert rayexec.launch_job is launch_job
     assert rayexec.LaunchedRun is LaunchedRun
+
+
+def test_a_run_is_recorded_once_its_record_is_there(tmp_path: Path) -> None:
+    runs = tmp_path / "home/runs"
+    note = LaunchNote("run", time.time(), {"file": "jobs.py"}, str(runs.parent))
+    (runs / "run/events").mkdir(parents=True)
+    assert note.recorded() is None
+    (runs / "run/run.json").write_text("damaged")
+    assert note.recorded() is not None

@@ -90,9 +90,8 @@ def _show(call: Call[NoQuery]) -> dict[str, Any]:
 
 
 def _described(session: Session, run: OpenRun) -> dict[str, Any]:
-    report = run.report()
+    report, record = run.report_and_record()
     details = run.made_once("details", _details)
-    record = run.record()
     runs = session.runs
     parent = runs.find(record.parent_run_id)
     return {
