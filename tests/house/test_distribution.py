@@ -95,7 +95,9 @@ def test_the_metadata_name_what_is_ours(built: Built) -> None:
     assert metadata["Keywords"]
     assert "Programming Language :: Python :: 3.13" in metadata.get_all("Classifier", [])
     needed = {re.split(r"[\[<>=;]", each)[0] for each in metadata.get_all("Requires-Dist", [])}
-    assert {"ray", "pydantic", "typer", "rich", "pyarrow", "pyyaml", "grpcio"} <= needed
+    assert {
+        *("ray", "pydantic", "typer", "rich", "pyarrow", "pyyaml", "grpcio", "aiohttp")
+    } <= needed
 
 
 def test_all_links_of_the_page_on_the_index_are_absolute_and_lead_to_files(built: Built) -> None:

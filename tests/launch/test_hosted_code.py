@@ -160,6 +160,7 @@ def test_a_change_during_an_import_begins_it_anew(tmp_path: Path) -> None:
     run(test)
 
 
+@pytest.mark.long("waits for looks that must not come")
 def test_nobody_looks_at_files_while_nobody_watches_or_asks(tmp_path: Path) -> None:
     async def test() -> None:
         async with hosted(tmp_path) as code:

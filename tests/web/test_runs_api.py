@@ -74,6 +74,7 @@ def printed(*arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.long("runs several commands")
 def test_the_list_and_the_report_are_those_of_the_command_line(
     web_client: ServedInThread, failed_run: str
 ) -> None:
