@@ -265,12 +265,18 @@ class HostedCode:
     async def _load(self) -> None:
         """Start a process, and put it in the place of the former one if its import succeeds."""
         began = time.time_ns()
-        host = HostProcess.start(
-            self.source,
-            self._environment,
-            patience_s=self._import_patience_s,
-            memory=self._memory,
-        )
+        try:
+            host = HostProcess.start(
+                self.source,
+                self._environment,
+                patience_s=self._import_patience_s,
+                memory=self._memory,
+            )
+        except OSError as os_error:  # no memory, no descriptors, no room for a file
+            text = f"no process starts for {self.source.container}: {os_error.strerror}"
+            self._failures_in_row = max(0, self._failures_in_row) + 1
+            self._fail(None, CodeError(text), self._stamps)
+            return
         self._latest_host = host
         try:
             message = await asyncio.wait_for(
@@ -303,7 +309,7 @@ class HostedCode:
         self._retire(former)
         self._tell()
 
-    def _fail(self, host: HostProcess, error: CodeError, files: Mapping[str, Stamp]) -> None:
+    def _fail(self, host: HostProcess | None, error: CodeError, files: Mapping[str, Stamp]) -> None:
         self._stamps = dict(files)
         self.error, self.state = error, CodeState.FAILED
         self._loading = None
