@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from rayexec.web.faults import print_traceback
+from rayexec.web.faults import report_fault
 from rayexec.web.guard import HEADERS
 
 __all__ = ["Connection", "Connections"]
@@ -102,7 +102,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Return the answer to a request that is no HTTP, and to one that the server failed at."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and exc is not None:
-            print_traceback(exc)
+            report_fault(exc)
         if getattr(request.writer, "output_size", 0) > 0:
             raise ConnectionError("a part of the answer is sent already.")
         is_known = status in HTTPStatus.__members__.values()

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from rayexec.errors import EngineError, RayexecError, RunNotFoundError, StoreError
 from rayexec.strict_json import json_text
-from rayexec.web.faults import print_traceback
+from rayexec.web.faults import report_fault
 from rayexec.web.models.base import NoBody, NoQuery
 from rayexec.web.session import SESSION, Session
 
@@ -183,7 +183,7 @@ def error_answer(status: int, message: str, problems: Sequence[Any] | None = Non
 
 def unexpected(error: BaseException) -> web.Response:
     """Return the answer for a fault of rayexec itself; its traceback goes to this terminal."""
-    print_traceback(error)
+    report_fault(error)
     return error_answer(
         500, "rayexec made a mistake here; its terminal has the traceback, please report it."
     )

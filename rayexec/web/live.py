@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from rayexec._version import __version__
 from rayexec.strict_json import json_text
-from rayexec.web.faults import print_traceback
+from rayexec.web.faults import report_fault
 from rayexec.web.models.live import Following, LiveRequest
 
 __all__ = ["Followed", "Live", "Source", "Topic"]
@@ -30,6 +30,8 @@ _NO_VERSION = -1
 #: A topic that nobody watches any more goes on for so long, for a reader who changes pages.
 GRACE_S = 2.0
 MOST_TABS = 200
+#: Between a fault of a source and its next start.
+FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 
 Source = Callable[["Topic"], Awaitable[None]]
 
@@ -121,7 +123,13 @@ class Tab:
                 if not topic or topic in self.watched:
                     await self.socket.send_str(text)
             for topic in sorted(awake & self.watched):
-                await self._send_followed(topic)
+                try:
+                    await self._send_followed(topic)
+                except Exception as error:  # A fault at one run must not end the other topics.
+                    if self.socket.closed or isinstance(error, ConnectionError):
+                        raise
+                    report_fault(error)
+                    self.put(topic, "error", _encoded(topic, "error", {"error": str(error)}))
 
     async def _send_followed(self, name: str) -> None:
         topic = self.live.topics.get(name)
@@ -275,20 +283,28 @@ class Live:
 
 
 async def _fed(topic: Topic, source: Source) -> None:
-    try:
-        await source(topic)
-    except asyncio.CancelledError:
-        raise
-    except Exception as error:  # A fault of one source must not end the others.
-        print_traceback(error)
-        topic.publish("error", {"error": str(error)})
+    """Feed a topic; a source with a fault begins anew, after longer and longer pauses."""
+    pause_s = FIRST_PAUSE_S
+    while True:
+        try:
+            await source(topic)
+        except Exception as error:
+            report_fault(error)
+            topic.publish("error", {"error": f"{type(error).__name__}: {error}"})
+        else:
+            return
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
 async def _sent(tab: Tab) -> None:
     try:
         await tab.send_on()
-    except (ConnectionError, RuntimeError):  # The tab is gone, and its reader ends by itself.
-        return
+    except Exception as error:
+        if tab.socket.closed or isinstance(error, (ConnectionError, RuntimeError)):
+            return  # The tab is gone, and its reader ends by itself.
+        report_fault(error)
+        await tab.socket.close(code=WSCloseCode.INTERNAL_ERROR)
 
 
 def _encoded(topic: str, kind: str, data: Any) -> str:

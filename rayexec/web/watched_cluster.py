@@ -65,6 +65,7 @@ class WatchedCluster:
         while True:
             self._want()
             topic.publish("cluster", await self.document())
+            topic.publish("error", {"error": None})
             self._news.clear()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _LOOK_INTERVAL_S)
@@ -137,7 +138,10 @@ class WatchedCluster:
             if address != self._address:
                 self._forget()
                 self._address = address
-            await self._probe(address)
+            try:
+                await self._probe(address)
+            except (OSError, ValueError) as error:  # no process, or a line that is no document
+                self._error = f"the process that looks at the cluster has failed: {error}"
             await asyncio.sleep(RESTART_PAUSE_S if self._is_wanted else 0)
 
     async def _probe(self, address: str) -> None:

@@ -15,7 +15,7 @@ from served_pages import ServedInThread, served_in_thread
 
 from rayexec.launch.job_file import JobSource
 from rayexec.web import connection
-from rayexec.web.faults import print_traceback
+from rayexec.web.faults import report_fault
 from rayexec.web.guard import HEADERS
 from rayexec.web.server import make_app, new_session
 from rayexec.web.session import DoorOptions
@@ -118,7 +118,7 @@ def test_the_name_localhost_is_one_address(no_home: object) -> None:
 
 
 def test_a_traceback_commands_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    print_traceback(ValueError("\x1b]0;title\x07 \x9b2J \u202egpj.exe \ud800 ä\n  next"))
+    report_fault(ValueError("\x1b]0;title\x07 \x9b2J \u202egpj.exe \ud800 ä\n  next"))
     said = capsys.readouterr().err
     assert "ValueError: \\x1b]0;title\\x07 \\x9b2J \\u202egpj.exe \\ud800 ä\n  next" in said
 
