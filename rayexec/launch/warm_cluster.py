@@ -10,6 +10,7 @@ from rayexec.cluster.gcs_watch import answers
 from rayexec.cluster.local_cluster import running
 from rayexec.cluster.warm_ray import WarmRay
 from rayexec.errors import EngineError
+from rayexec.launch.dependent_runs import DependentRuns
 from rayexec.launch.spare_driver import SpareDrivers
 
 __all__ = ["ClusterState", "WarmCluster"]
@@ -43,6 +44,8 @@ class WarmCluster:
         self._start: threading.Thread | None = None
         self._error: str | None = None
         self._is_closed = False
+        #: Runs on this Ray; an own one ends, and they with it.
+        self.runs = DependentRuns()
 
     @property
     def is_own(self) -> bool:

@@ -49,6 +49,14 @@ def refused(*arguments: str) -> tuple[int, str]:
         (["--base-path", "/a b/"], "--base-path"),
         (["--allow-host", "http://hub"], "--allow-host"),
         (["--port", "99999"], "65535"),
+        (["--port", "many"], "valid integer"),
+        (["-f", "directory.py"], "is a directory"),
+        (["-m", "no_such_module"], "no module 'no_such_module'"),
+        (["-m", "../jobs"], "no module '../jobs'"),
+        (["-m", ""], "no module ''"),
+        (["--address", "somewhere"], "give HOST:PORT"),
+        (["--address", ""], "give HOST:PORT"),
+        (["--address", "http://head:8265"], "give HOST:PORT"),
     ],
 )
 def test_a_mistake_in_the_options_has_exit_code_2(
@@ -57,6 +65,7 @@ def test_a_mistake_in_the_options_has_exit_code_2(
     monkeypatch.chdir(tmp_path)
     for name in ("job.py", "job.txt"):
         (tmp_path / name).touch()
+    (tmp_path / "directory.py").mkdir()
     code, said = refused(*arguments)
     assert code == 2
     assert words in said

@@ -13,7 +13,9 @@ from pathlib import Path
 from rayexec.cli.exit_codes import SUCCEEDED, USAGE, complain, with_exit_code
 from rayexec.cli.signals import EndingSignals
 from rayexec.cli.streams import say
+from rayexec.cluster.gcs_watch import answers
 from rayexec.launch.job_file import JobSource
+from rayexec.launch.module_search import is_findable
 from rayexec.web.dev import serve
 from rayexec.web.server import Server
 from rayexec.web.session import DoorOptions
@@ -21,7 +23,9 @@ from rayexec.web.session import DoorOptions
 __all__ = ["serve_pages"]
 
 _PATH = re.compile(r"[A-Za-z0-9/_.~@%-]*\Z")
+_ANSWER_TIMEOUT_S = 1.0
 _HOST = re.compile(r"[A-Za-z0-9_.-]+(:\d{1,5})?\Z")
+_ADDRESS = re.compile(r"auto|([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}\Z")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -45,6 +49,18 @@ def serve_pages(
         return USAGE
     if file is not None and file.suffix != ".py":
         complain(f"{file} is not a Python file: its name must end in .py.")
+        return USAGE
+    if module is not None and not is_findable(module):
+        complain(
+            f"there is no module {module!r} here: give its name as in an import, and start in the "
+            "directory that holds it."
+        )
+        return USAGE
+    if address is not None and not _ADDRESS.match(address):
+        complain(
+            f"--address {address!r} is no address of a Ray: give HOST:PORT, such as "
+            "10.0.0.5:6379, or auto for the cluster of this machine."
+        )
         return USAGE
     if not _PATH.match(base_path):
         complain(f"--base-path {base_path!r}: a path has letters, digits, and /, -, _, ., ~, @, %.")
@@ -73,6 +89,9 @@ def serve_pages(
             "token runs code as you, and the traffic is not encrypted."
         )
 
+    if address not in (None, "auto") and not answers(address, _ANSWER_TIMEOUT_S):
+        say(f"Warning: no Ray answers at {address} now. Runs start there once it does.")
+
     def started(server: Server) -> None:
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()
@@ -82,11 +101,13 @@ def serve_pages(
             # It may take long, or be a program in this terminal.
             threading.Thread(target=_open, args=(server.opening_url(),), daemon=True).start()
 
-    with EndingSignals():
-        try:
-            serve(options, port, started)
-        except KeyboardInterrupt:
-            say("Ended.")
+    with EndingSignals() as signals:
+        # An interrupt before the server has begun is raised; later ones end it in order.
+        with contextlib.suppress(KeyboardInterrupt):
+            serve(options, port, started, say)
+        signals.ignore()
+        say("Ended.")
+    signals.ignore()  # for good: only the exit of this process is left
     return SUCCEEDED
 
 

@@ -67,6 +67,7 @@ def _end(call: Call[NoBody]) -> dict[str, Any]:
             "either.",
         )
     if cluster.state is not ClusterState.NONE:
+        cluster.runs.cancel("the cluster page, which stopped the Ray of the run")
         cluster.stop()
     elif local_cluster.running() is not None:
         local_cluster.stop(lambda _: None)

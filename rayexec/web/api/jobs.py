@@ -286,6 +286,8 @@ class JobEndpoints:
             spares=spares,
             max_concurrent=given.max_concurrent,
         )
+        if spares is not None and cluster.is_own:
+            cluster.runs.add(run)
         return run.run_id
 
     def _text(self, given: RunBody) -> dict[str, Any]:

@@ -251,6 +251,8 @@ def _resume(call: Call[ResumeBody]) -> dict[str, Any]:
         attach=attach,
         spares=spares,
     )
+    if spares is not None and session.cluster.is_own:
+        session.cluster.runs.add(run)
     return {"run_id": run.run_id}
 
 
