@@ -19,7 +19,7 @@ from rayexec import job, op
 from rayexec.web.live import Topic
 
 PATIENCE_S = 60.0
-IN_PROCESS = {"execution": {"config": {"in_process": {}}}}
+IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 
 
 @op
@@ -186,7 +186,7 @@ def test_a_store_that_goes_while_tabs_watch_it_comes_back(
     away = home.with_name("away")
 
     def is_told(one: dict[str, Any]) -> bool:
-        return one["topic"] == "runs" and one["kind"] == "error" and one["data"]["error"]
+        return bool(one["topic"] == "runs" and one["kind"] == "error" and one["data"]["error"])
 
     def goes(one: dict[str, Any]) -> bool:
         if one["topic"] == "runs" and one["kind"] == "error":
