@@ -66,17 +66,17 @@ class _Interrupts:
     def __init__(self) -> None:
         self.first, self.second = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in _ENDING:
+        for signal_number in _ENDING:
             # One that is ignored stays so, as under nohup.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                loop.add_signal_handler(number, self._came)
+            if signal.getsignal(signal_number) is not signal.SIG_IGN:
+                loop.add_signal_handler(signal_number, self._came)
 
     def ignore(self) -> None:
         """Ignore more of them: all has ended, and only the exit of this process is left."""
         loop = asyncio.get_running_loop()
-        for number in _ENDING:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)
+        for signal_number in _ENDING:
+            loop.remove_signal_handler(signal_number)
+            signal.signal(signal_number, signal.SIG_IGN)
 
     def _came(self) -> None:
         (self.second if self.first.is_set() else self.first).set()
