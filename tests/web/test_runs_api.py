@@ -17,6 +17,7 @@ from served_pages import ServedInThread, served_in_thread
 from rayexec import DynamicOut, DynamicOutput, Out, RetryPolicy, job, op
 from rayexec.events import RunStatus
 from rayexec.launch import find_launched, launch_job
+from rayexec.launch.notes import LaunchNote
 from rayexec.store import RunRecord, store_at
 from rayexec.web.session import DoorOptions
 
@@ -293,3 +294,14 @@ def test_runs_that_cannot_be_read_say_why(tmp_path: Path) -> None:
         assert rows["bad"]["status"] == "UNREADABLE"
         assert "cannot be read" in rows["bad"]["note"]
         assert served.request("GET", "api/runs/bad").status == 503
+
+
+def test_a_run_that_was_launched_and_recorded_nothing_yet_has_no_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
+    LaunchNote("launched-now", time.time(), {"file": "jobs.py"}, None, "http://127.0.0.1:1").write()
+    with served_in_thread() as served:
+        answer = served.request("GET", "api/runs/launched-now/rows")
+        assert (answer.status, answer.body) == (204, b"")
+        assert served.request("GET", "api/runs/another/rows").status == 404

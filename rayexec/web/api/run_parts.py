@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from aiohttp import hdrs, web
 
-from rayexec.errors import StoreError
+from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.launch.exported_run import EXPORTS, export_command
+from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.names import node_path
 from rayexec.store.base import watch
 from rayexec.views.graph_layout import layout_of
@@ -74,8 +75,13 @@ def _read(call: Call[Any], work: Callable[[RunColumns], T]) -> T:
 
 def _rows(call: Call[RowsQuery]) -> web.Response:
     run_id = checked_run_id(call.path["run_id"])
-    first = call.given.from_
-    data = reads_run(lambda run: run.rows(first), call.session.open_runs, run_id)
+    first, session = call.given.from_, call.session
+    try:
+        data = reads_run(lambda run: run.rows(first), session.open_runs, run_id)
+    except RunNotFoundError:
+        if not isinstance(locate(session.options.store, run_id), LaunchedRun):
+            raise
+        return web.Response(status=204)  # It was launched, and has recorded nothing yet.
     return web.Response(body=data, content_type="application/octet-stream")
 
 
@@ -185,8 +191,14 @@ def _log(call: Call[LogQuery]) -> dict[str, Any]:
     )
 
 
-def _now(call: Call[NoQuery]) -> dict[str, Any]:
+async def _now(call: Call[NoQuery]) -> dict[str, Any]:
     """Return the state of a run; its driver writes it for those who ask again and again."""
+    document = await call.session.in_thread(_state, call)
+    named: dict[str, Any] = call.session.watched_cluster.with_other_runs(document)
+    return named
+
+
+def _state(call: Call[NoQuery]) -> dict[str, Any]:
 
     def state(run: OpenRun) -> dict[str, Any] | None:
         with contextlib.suppress(StoreError):  # A store that is not writable.

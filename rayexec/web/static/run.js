@@ -155,14 +155,22 @@ class RunPage {
     }
     if (light?.is_over && this.details.is_over) return;
     clearTimeout(this.again);
-    this.again = setTimeout(() => void this.refresh(), light?.is_over ? 0 : AGAIN_MS);
+    this.again = setTimeout(() => void this.refresh(light?.is_over),
+      light?.is_over ? 0 : AGAIN_MS);
   }
 
-  /** Ask for the details again: the run ended, or its status changed. */
-  async refresh() {
+  /**
+   * Ask for the details again: the run ended, or its status changed.
+   * @param {boolean} [isOver] whether the server has said already that it is over
+   */
+  async refresh(isOver) {
     try {
       const details = await ask(this.id, this.signal);
       this.details = details;
+      if (isOver && !details.is_over) {
+        // The server says it only once.
+        this.again = setTimeout(() => void this.refresh(isOver), AGAIN_MS);
+      }
       if (details.is_over) {
         await this.data.load();
         this.now.update(null);

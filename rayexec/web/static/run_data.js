@@ -74,6 +74,8 @@ export class RunData {
     for (;;) {
       const buffer = await binary(`api/runs/${this.id}/rows`, { from: this.columns.next },
         this.signal);
+      // A run that was launched just now has recorded nothing.
+      if (!buffer.byteLength) break;
       const rows = decodeRows(buffer);
       this.#append(rows);
       if (rows.head.is_over || rows.head.n < LARGE_ANSWER) break;
