@@ -8,7 +8,7 @@ from typing import Any
 
 from rayexec.names import RUN_TASK
 
-__all__ = ["LiveRun", "with_runs"]
+__all__ = ["LiveRun", "with_other_runs", "with_runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,36 @@ def with_runs(limits: Iterable[Mapping[str, Any]], runs: Sequence[LiveRun]) -> l
     return [_with_runs(limit, runs) for limit in limits]
 
 
+def with_other_runs(
+    now: Mapping[str, Any], limits: Iterable[Mapping[str, Any]], runs: Iterable[LiveRun]
+) -> dict[str, Any]:
+    """Return the state of a run with the other runs that hold what its steps wait for.
+
+    Its driver knows that others do, and the cluster knows them.
+    """
+    jobs = {run.run_id: run.job for run in runs}
+    held: dict[str, list[dict[str, str]]] = {}
+    for limit in limits:
+        holders = [_holder(holder)["run_id"] for holder in limit["holders"]]
+        held[_name_in_runs(limit)] = [
+            {"run_id": run_id, "job": jobs[run_id]}
+            for run_id in dict.fromkeys(holders)
+            if run_id in jobs and run_id != now["run_id"]
+        ]
+    queues = [
+        {**queue, "other_runs": held.get(queue["limit"], [])} if queue["others"] else queue
+        for queue in now["queues"]
+    ]
+    return {**now, "queues": queues}
+
+
+def _name_in_runs(limit: Mapping[str, Any]) -> str:
+    """Return the name by which runs call a limit of the cluster."""
+    return f"pool {limit['name']}" if limit["kind"] == "pool" else f"{limit['name']} (cluster)"
+
+
 def _with_runs(limit: Mapping[str, Any], runs: Sequence[LiveRun]) -> dict[str, Any]:
-    name = (
-        f"pool {limit['name']}" if limit["kind"] == "pool" else f"{limit['name']} (cluster)"
-    )  # as runs call it
+    name = _name_in_runs(limit)
     queues = {run.run_id: _queue(run, name) for run in runs}
     holders = [_holder(holder) for holder in limit["holders"]]
     for run in runs:

@@ -15,7 +15,7 @@ from rayexec.errors import StoreError
 from rayexec.store.base import RunReader, RunStore, current, now
 from rayexec.store.record import is_over
 
-__all__ = ["now_of", "read_now"]
+__all__ = ["counts_of", "now_of", "read_now"]
 
 _MOST_CHARACTERS = 1_000  # of a text
 _MOST_QUEUES, _MOST_NAMED, _MOST_NODES = 200, 8, 1_000
@@ -43,6 +43,12 @@ def read_now(data: bytes, run_id: str) -> dict[str, Any]:
         raise StoreError(f"the state of run {run_id} cannot be read: it is of another run.")
     state: dict[str, Any] = _state(document)
     return {**state, "as_of": state["time"]}
+
+
+def counts_of(state: dict[str, Any]) -> dict[str, int]:
+    """Return the number of steps by state, those that run or wait among them."""
+    counts = {**state["ends"], "running": state["running_count"], "waiting": state["waiting"]}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _text(value: Any) -> str:

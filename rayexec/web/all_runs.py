@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -9,10 +10,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from rayexec.errors import StoreError
+from rayexec.errors import RayexecError, StoreError
 from rayexec.events import RunStatus
 from rayexec.launch.listed_runs import listed_runs
 from rayexec.store import RunRecord, RunStore, is_over
+from rayexec.store.base import watch
+from rayexec.views.now import counts_of, now_of
 from rayexec.views.run_report import run_row
 from rayexec.web.models.runs import RunsQuery
 
@@ -20,6 +23,8 @@ __all__ = ["RunList", "listed_row"]
 
 #: Looks within that time are one.
 _FRESH_S = 0.25
+#: So many runs under way show the counts of their steps.
+_MOST_COUNTED = 20
 
 
 class RunList:
@@ -31,6 +36,8 @@ class RunList:
         self._lock = threading.Lock()
         self._records: list[RunRecord] = []
         self._looked = float("-inf")
+        #: Counts of steps of runs under way, by run id.
+        self.counts: dict[str, dict[str, int]] = {}
 
     def records(self, *, is_fresh: bool = False) -> list[RunRecord]:
         """Return all runs, the newest first; raises StoreError for a store that is gone."""
@@ -42,9 +49,37 @@ class RunList:
                 self._records, self._looked = records, time.monotonic()
             return self._records
 
-    def _check_there(self) -> None:
+    def count_steps(self, *, asks: bool) -> None:
+        """Read how far runs under way are; with ``asks`` their drivers are asked to tell it.
+
+        Not in an object store, where each look at each run costs.
+        """
+        if self._local_root() is None:
+            return
+        living = [record for record in self.records() if not is_over(record)]
+        counts = {}
+        for record in living[:_MOST_COUNTED]:
+            with contextlib.suppress(RayexecError):  # It begins, or has just gone.
+                if asks:
+                    watch(self._store, record.run_id)
+                state = now_of(self._store, self._store.open(record.run_id))
+                if state is not None:
+                    counts[record.run_id] = counts_of(state)
+        self.counts = counts
+
+    def row(self, record: RunRecord) -> dict[str, Any]:
+        """Return a run as ``ListedRow`` has it, with its steps so far."""
+        row = listed_row(record)
+        steps = None if row["is_over"] else self.counts.get(record.run_id)
+        return row if steps is None else {**row, "steps": steps}
+
+    def _local_root(self) -> str | None:
         root = getattr(self._store, "root", None)
-        if isinstance(root, str) and "://" not in root:
+        return root if isinstance(root, str) and "://" not in root else None
+
+    def _check_there(self) -> None:
+        root = self._local_root()
+        if root is not None:
             path = os.path.expanduser(root)
             if not os.path.isdir(path):
                 raise StoreError(
@@ -66,7 +101,7 @@ class RunList:
         shown = chosen[first : first + query.limit]
         is_more = first + query.limit < len(chosen)
         return {
-            "runs": [listed_row(record) for record in shown],
+            "runs": [self.row(record) for record in shown],
             "total": len(chosen),
             "statuses": dict(Counter(str(record.status) for record in of_filter)),
             "jobs": sorted({record.job_name for record in records}),

@@ -18,7 +18,7 @@ from rayexec.errors import RayexecError, StoreError
 from rayexec.launch.warm_cluster import ClusterState, WarmCluster
 from rayexec.store import RunStore, is_over
 from rayexec.store.base import watch
-from rayexec.views.limit_use import LiveRun, with_runs
+from rayexec.views.limit_use import LiveRun, with_other_runs, with_runs
 from rayexec.views.now import now_of
 from rayexec.web.live import Topic
 from rayexec.web.session import Session
@@ -79,6 +79,17 @@ class WatchedCluster:
                 break
             await asyncio.sleep(0.05)
         return await self.document()
+
+    def with_other_runs(self, now: dict[str, Any]) -> dict[str, Any]:
+        """Return the state of a run with the runs that hold what its steps wait for.
+
+        Those of the last look; the next one begins at once.
+        """
+        if not any(queue["others"] for queue in now["queues"]):
+            return now
+        self._want()
+        status = self._status
+        return now if status is None else with_other_runs(now, status["limits"], self._runs)
 
     async def document(self) -> dict[str, Any]:
         """Return what is known now."""

@@ -48,19 +48,34 @@ async def drop_idle_runs(session: Session) -> None:
 
 async def _watch_list(session: Session, topic: Topic) -> None:
     former: dict[str, RunRecord] | None = None
+    counted: dict[str, Any] = {}
+    next_sign = 0.0
     while True:
         began = time.monotonic()
+        asks = began >= next_sign
         try:
             records = await session.in_thread(session.runs.records)
+            await session.in_thread(session.runs.count_steps, asks=asks)
         except RayexecError as error:
             topic.publish("error", {"error": str(error)})
             await asyncio.sleep(_LIST_LOOK_S)
             continue
+        if asks:
+            next_sign = began + _WATCH_S
         topic.publish("error", {"error": None})
         latest = {record.run_id: record for record in records}
         if former is not None:
             _publish_changes(topic, former, latest)
         former = latest
+        counts = session.runs.counts
+        rows = [
+            session.runs.row(latest[run_id])
+            for run_id, steps in counts.items()
+            if run_id in latest and counted.get(run_id) != steps
+        ]
+        if rows:
+            topic.publish("steps", {"runs": rows}, stays=False)
+        counted = counts
         took = time.monotonic() - began
         await asyncio.sleep(max(_LIST_LOOK_S, took / _LIST_SHARE))
 
@@ -109,7 +124,7 @@ async def _watch_run(session: Session, topic: Topic) -> None:
         topic.publish("error", {"error": None})
         topic.publish("run", look.light)
         if look.now is not None:
-            topic.publish("now", look.now)
+            topic.publish("now", session.watched_cluster.with_other_runs(look.now))
         if look.version != followed.version:
             followed.version = look.version
             topic.wake()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rayexec.views.limit_use import LiveRun, with_runs
+from rayexec.views.limit_use import LiveRun, with_other_runs, with_runs
 
 
 def holder(name: str, **fields: Any) -> dict[str, Any]:
@@ -55,3 +55,12 @@ def test_a_pool_and_a_limit_of_one_name_are_apart() -> None:
     run = LiveRun("a", "j", {"queues": [queue("pool db", 1, ["q"], [])], "running": []})
     shown = with_runs([limit(name="db"), limit(kind="pool", name="db")], [run])
     assert [len(each["waiters"]) for each in shown] == [0, 1]
+
+
+def test_a_run_names_the_other_runs_that_hold_what_it_waits_for() -> None:
+    runs = [LiveRun("a", "nightly", None), LiveRun("b", "hourly", None)]
+    waits = {**queue("db=x (cluster)", 1, ["q"], []), "others": True, "other_runs": []}
+    own = {**queue("max_concurrent", 1, ["q"], ["p"]), "others": False, "other_runs": []}
+    held = limit(holder("run a"), holder("run b"), holder("run b"), holder("run gone"))
+    now = with_other_runs({"run_id": "a", "queues": [waits, own]}, [held], runs)
+    assert now["queues"] == [{**waits, "other_runs": [{"run_id": "b", "job": "hourly"}]}, own]

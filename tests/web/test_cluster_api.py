@@ -155,6 +155,13 @@ def test_a_limit_has_its_holders_and_waiters_of_all_runs(home: Path, lasting: st
         [other] = ids - {holder["run_id"]}
         assert (waiting[other]["size"], waiting[other]["job"]) == (2, "nightly")
         assert waiting[other]["steps"] == ["load", "load_2"]
+        queues = until(
+            lambda: served.get(f"api/runs/{other}/now")["queues"],
+            lambda queues: any(queue["other_runs"] for queue in queues),
+        )
+        assert [queue["other_runs"] for queue in queues if queue["others"]] == [
+            [{"run_id": holder["run_id"], "job": "nightly"}]
+        ]
         (home / "go").touch()
         for run in runs:
             run.wait(TIMEOUT_S)

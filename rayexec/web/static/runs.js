@@ -90,8 +90,10 @@ class RunsPage {
     });
     this.drawFilters();
     this.bindKeys();
-    watch("runs", { onMessage: ({ data }) => this.changed(data), poll: () => this.load() },
-      this.signal);
+    watch("runs", { onMessage: ({ kind, data }) => {
+      if (kind === "steps") this.counted(data.runs);
+      else this.changed(data);
+    }, poll: () => this.load() }, this.signal);
     const clockwork = setInterval(() => this.tick(), 1_000);
     this.signal.addEventListener("abort", () => clearInterval(clockwork));
     await this.load();
@@ -215,6 +217,16 @@ class RunsPage {
     if (this.table) this.table.setSource({ ...this.table.source, count: this.total });
     clearTimeout(this.timer);
     this.timer = setTimeout(() => void this.load().catch(() => {}), CHANGE_MS);
+  }
+
+  /**
+   * Steps of runs under way; which runs there are stays as it is.
+   * @param {ListedRun[]} runs
+   */
+  counted(runs) {
+    const fresh = new Map(runs.map((run) => [run.run_id, run]));
+    this.runs = this.runs.map((run) => (run.is_over ? run : fresh.get(run.run_id) ?? run));
+    this.table?.refresh();
   }
 
   /** Let the times of running runs go on. */
