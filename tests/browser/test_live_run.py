@@ -1,12 +1,8 @@
-"""Runs that are watched in a real browser while a driver on Ray drives them."""
+"""Runs that are launched and watched in a real browser while drivers on Ray drive them."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import uuid
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,30 +10,54 @@ import pytest
 from accessibility import assert_accessible
 from browser_fixtures import OpenPage
 from dev_server import DevServer
+from page_checks import assert_fits
 
 if TYPE_CHECKING:  # It is installed for tests in a browser only.
     from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.long("starts a browser and Ray")]
 
-_PATIENCE_MS = 150_000  # a Ray starts for each run
-Start = Callable[..., DevServer]
+_PATIENCE_MS = 120_000  # the first run waits for Ray
 
-# Its queries wait until the test lets them go on, so that it sees them hold their limit.
-_LIMITED = """
+# Its steps wait until the test lets them go on, so that it sees them at work.
+_JOBS = """
 import time
 from pathlib import Path
 
 from rayexec import job, op
 
-GATE = Path(__file__).with_name("gate")
+
+def wait_for(name):
+    while not Path(__file__).with_name(name).exists():
+        time.sleep(0.02)
+
+
+@op
+def extract() -> int:
+    wait_for("extracted")
+    return 1
+
+
+@op
+def transform(value: int) -> int:
+    wait_for("transformed")
+    return value
+
+
+@op
+def save(value: int) -> None:
+    wait_for("saved")
+
+
+@job
+def stages() -> None:
+    save(transform(extract()))
 
 
 @op(tags={"database": "redshift"})
 def query() -> int:
     print("\\x1b[32mconnected\\x1b[0m")
-    while not GATE.exists():
-        time.sleep(0.02)
+    wait_for("gate")
     return 1
 
 
@@ -53,12 +73,6 @@ EXECUTOR = {"multiprocess": {"max_concurrent": 4, "tag_concurrency_limits": LIMI
 @job(config={"execution": {"config": EXECUTOR}})
 def queries() -> None:
     total([query() for _ in range(7)])
-"""
-
-_FAILING = """
-from pathlib import Path
-
-from rayexec import job, op
 
 
 @op
@@ -79,51 +93,72 @@ def mendable() -> None:
 """
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """The directory of the runs."""
-    path = tmp_path / "home"
-    path.mkdir()
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    """`rayexec dev -f` with a warm Ray of its own; its home is beside the file and its gates."""
+    directory = tmp_path_factory.mktemp("door")
+    file = directory / "jobs.py"
+    file.write_text(_JOBS)
+    server = DevServer(("-f", str(file)), directory / "home", directory)
+    yield server
+    server.stop()
+
+
+def gate(door: DevServer, name: str) -> Path:
+    """Return a gate of the jobs, closed."""
+    path = door.home.parent / name
+    path.unlink(missing_ok=True)
     return path
 
 
-def launched(file: Path, home: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start a run of the job in ``file``, and return its process and its id."""
-    run_id = uuid.uuid4().hex
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rayexec", "job", "execute", "-f", str(file), "--run-id", run_id],
-        env={**os.environ, "RAYEXEC_HOME": str(home)},
-        cwd=file.parent,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    return process, run_id
-
-
-def opened(open_page: OpenPage, server: DevServer, run_id: str) -> Page:
-    """Return the page of a run, as soon as its driver has recorded it."""
-    page = open_page(server.url)
-    page.expected_errors.append("404")  # type: ignore[attr-defined]
+def launched(open_page: OpenPage, door: DevServer, job: str, **options: bool | int) -> Page:
+    """Launch a job by a click, and return its page, which shows the run."""
+    page = open_page(door.url, **options)
     page.set_default_timeout(_PATIENCE_MS)
-    for _ in range(600):
-        page.goto(f"{server.base}runs/{run_id}")
-        found = page.locator(".run-head, .empty").first
-        found.wait_for()
-        if page.locator(".run-head").count():
-            return page
-        page.wait_for_timeout(100)
-    raise AssertionError("the run did not begin")
+    page.goto(f"{door.base}jobs/{job}/launch")
+    page.locator(".launch-head .is-primary[aria-disabled=false]").click()
+    page.wait_for_url("**/runs/*")
+    page.locator(".run-head").wait_for()
+    # It is gone where a page loads anew.
+    page.evaluate("() => { window.mark = 1; }")
+    return page
 
 
+def assert_never_loaded_anew(page: Page) -> None:
+    assert page.evaluate("() => window.mark") == 1
+
+
+def test_a_launched_job_is_watched_live_to_its_end(open_page: OpenPage, door: DevServer) -> None:
+    extracted, transformed, saved = (
+        gate(door, name) for name in ("extracted", "transformed", "saved")
+    )
+    page = launched(open_page, door, "stages")
+    running = page.locator(".now-running li")
+    words = page.locator(".run-words")
+    running.get_by_text("extract").wait_for()
+    page.locator(".run-status").get_by_text("Running").wait_for()
+    extracted.touch()
+    running.get_by_text("transform").wait_for()
+    words.get_by_text("1 of 3 steps").wait_for()
+    transformed.touch()
+    running.get_by_text("save").wait_for()
+    words.get_by_text("2 of 3 steps").wait_for()
+    saved.touch()
+    page.locator(".run-status").get_by_text("Success").wait_for()
+    words.get_by_text("3 succeeded").wait_for()
+    assert page.locator(".now").is_hidden()
+    assert_never_loaded_anew(page)
+
+
+@pytest.mark.parametrize(
+    ("dark", "width"), [(False, 1280), (True, 375)], ids=["light, wide", "dark, narrow"]
+)
 def test_holders_and_waiters_of_a_limit_are_seen_while_they_wait(
-    open_page: OpenPage, dev_server: Start, tmp_path: Path, home: Path
+    open_page: OpenPage, door: DevServer, dark: bool, width: int
 ) -> None:
-    file = tmp_path / "queries.py"
-    file.write_text(_LIMITED)
-    server = dev_server(home=home)
-    process, run_id = launched(file, home)
+    goes_on = gate(door, "gate")
+    page = launched(open_page, door, "queries", dark=dark, width=width)
     try:
-        page = opened(open_page, server, run_id)
         queue = page.locator(".now-queue", has_text="database")
         queue.wait_for()
         queue.get_by_text("2/2").wait_for()
@@ -135,50 +170,42 @@ def test_holders_and_waiters_of_a_limit_are_seen_while_they_wait(
         assert "2 idle" in page.locator(".now-slots").inner_text()
         page.locator(".run-status").get_by_text("Running").wait_for()
         assert_accessible(page)
-        # Nothing flickers: the same element shows the limit two seconds later.
+        assert_fits(page)
+        # Nothing flickers: the same element shows the limit with another second.
         queue.evaluate("element => { element.mark = 1; }")
-        page.wait_for_timeout(2_000)
+        shown = held.inner_text()
+        page.wait_for_function(
+            "shown => document.querySelector('.now-held').innerText !== shown", arg=shown
+        )
         assert queue.evaluate("element => element.mark") == 1
-        (tmp_path / "gate").touch()
-        page.locator(".run-status").get_by_text("Success").wait_for()
-        page.get_by_text("8 succeeded").first.wait_for()
-        assert page.locator(".now").is_hidden()
-        page.locator("[data-tab=log]").click()
-        page.locator(".log-line .ansi-green", has_text="connected").first.wait_for()
     finally:
-        (tmp_path / "gate").touch()
-        assert process.wait(120) == 0
+        goes_on.touch()
+    page.locator(".run-status").get_by_text("Success").wait_for()
+    page.get_by_text("8 succeeded").first.wait_for()
+    assert page.locator(".now").is_hidden()
+    page.locator("[data-tab=log]").click()
+    page.locator(".log-line .ansi-green", has_text="connected").first.wait_for()
+    assert_never_loaded_anew(page)
 
 
-def test_a_failed_run_is_resumed_by_a_click(
-    open_page: OpenPage, dev_server: Start, tmp_path: Path, home: Path
-) -> None:
-    file = tmp_path / "mendable.py"
-    file.write_text(_FAILING)
-    server = dev_server("-f", str(file), home=home)
-    process, run_id = launched(file, home)
-    assert process.wait(120) != 0
-    page = opened(open_page, server, run_id)
+def test_a_failed_run_is_resumed_by_a_click(open_page: OpenPage, door: DevServer) -> None:
+    mended = gate(door, "mended")
+    page = launched(open_page, door, "mendable")
     page.locator(".run-failures").get_by_text("the table is missing").first.wait_for()
-    (tmp_path / "mended").touch()
+    failed = page.url
+    mended.touch()
     page.get_by_role("button", name="Resume from failure").click()
-    page.wait_for_url(lambda url: "/runs/" in url and run_id not in url)
+    page.wait_for_url(lambda url: "/runs/" in url and url != failed)
     page.locator(".run-status").get_by_text("Success").wait_for()
     page.get_by_text("Continues").wait_for()
-    page.goto(f"{server.base}runs/{run_id}")
+    page.goto(failed)
     page.get_by_text("Continued by").wait_for()
 
 
-def test_a_running_run_is_canceled_by_a_click(
-    open_page: OpenPage, dev_server: Start, tmp_path: Path, home: Path
-) -> None:
-    file = tmp_path / "queries.py"
-    file.write_text(_LIMITED)
-    server = dev_server(home=home)
-    process, run_id = launched(file, home)
-    page = opened(open_page, server, run_id)
+def test_a_running_run_is_canceled_by_a_click(open_page: OpenPage, door: DevServer) -> None:
+    gate(door, "gate")
+    page = launched(open_page, door, "queries")
     page.locator(".now-running li").first.wait_for()
     page.get_by_role("button", name="Cancel").click()
-    page.locator(".run-status").get_by_text("Cancel").wait_for()
     page.locator(".run-status").get_by_text("Canceled").wait_for()
-    process.wait(120)
+    assert_never_loaded_anew(page)
