@@ -30,9 +30,12 @@ OpenPage = Callable[..., "Page"]
 __all__ = ["OpenPage", "chromium", "dev_server", "open_page"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Chromium of this machine; without one a test is skipped, and fails under CI=true."""
+    """Chromium of this machine; without one a test is skipped, and fails under CI=true.
+
+    Playwright runs a loop in this thread until the module ends; other modules have their own.
+    """
     from playwright.sync_api import sync_playwright
 
     path = next(filter(None, map(shutil.which, _NAMES)), None)
