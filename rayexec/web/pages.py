@@ -36,6 +36,7 @@ _TYPES = {
     ".woff2": "font/woff2",
 }
 _IMPORT = re.compile(r'^(?:import|export)\b[^;"]*?"\./([a-z_]+\.js)";', re.MULTILINE)
+_NO_PAGE = "no page"
 _FILE = re.compile(r"(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]+(?:\.[a-z0-9]+)+\Z")
 
 
@@ -44,7 +45,11 @@ def page_routes() -> list[web.RouteDef]:
     pages = [
         web.get(f"/{path}", functools.partial(_shell, path), allow_head=False) for path in PAGES
     ]
-    return [*pages, web.get("/static/{name:.+}", _static, allow_head=False)]
+    return [
+        *pages,
+        web.get("/static/{name:.+}", _static, allow_head=False),
+        web.get("/{other:(?!api/|static/).+}", _no_page, allow_head=False),
+    ]
 
 
 async def _shell(path: str, request: web.Request) -> web.StreamResponse:
@@ -54,6 +59,14 @@ async def _shell(path: str, request: web.Request) -> web.StreamResponse:
         base=base, version=__version__, files="\n".join(_links(path, base))
     )
     return _with_tag(request, text.encode(), "text/html")
+
+
+async def _no_page(request: web.Request) -> web.StreamResponse:
+    """Answer with the page, whose script says that the address is none, and with status 404."""
+    answer = await _shell(_NO_PAGE, request)
+    if answer.status == 200:
+        answer.set_status(404)
+    return answer
 
 
 async def _static(request: web.Request) -> web.StreamResponse:
@@ -70,7 +83,7 @@ async def _static(request: web.Request) -> web.StreamResponse:
 @functools.cache
 def _links(path: str, base: str) -> list[str]:
     """Return links to all files of a page: a browser would find them one after the other."""
-    named = PAGES[path]
+    named = PAGES.get(path, ())
     modules = dict.fromkeys(["app.js", *(name for name in named if name.endswith(".js"))])
     waiting = list(modules)
     while waiting:

@@ -32,15 +32,15 @@ export function panel(heading, { actions, class: name = "", note } = {}, ...chil
 /**
  * Return what a page shows where there is nothing: a sentence, and what to do.
  * @param {{ title: string, text?: Children, command?: string, icon?: IconName,
- *   actions?: Children }} state
+ *   actions?: Children, isPage?: boolean }} state `isPage` where it is all that the page shows
  * @returns {HTMLElement}
  */
-export function empty({ title, text, command, icon: sign = "inbox", actions }) {
+export function empty({ title, text, command, icon: sign = "inbox", actions, isPage = false }) {
   return h(
     "div",
     { class: "empty" },
     icon(sign),
-    h("p", { class: "empty-title" }, title),
+    h(isPage ? "h1" : "p", { class: "empty-title" }, title),
     text ? h("p", { class: "muted" }, text) : null,
     command ? commandLine(command) : null,
     actions ? h("div", { class: "empty-actions" }, actions) : null,

@@ -60,7 +60,7 @@ export async function mount(root, { params, query, signal }) {
 function notFound(error) {
   if (error instanceof ApiError && error.status === 404) {
     return empty({ title: "This run is not in the run store", icon: "question",
-      text: error.message,
+      isPage: true, text: error.message,
       actions: h("button", { class: "button", type: "button", onclick: () => go("/runs") },
         "All runs") });
   }
