@@ -1,4 +1,4 @@
-"""What holds on each page: no error, nothing wider than the window, axe, and keys alone."""
+"""Rules that hold on each page: no error, nothing wider than the window, axe, and keys alone."""
 
 from __future__ import annotations
 
