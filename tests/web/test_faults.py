@@ -35,7 +35,7 @@ def single() -> None:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(faults, "_shown", set())
+    monkeypatch.setattr(faults, "_reported", set())
     return tmp_path / "home"
 
 
