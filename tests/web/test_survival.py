@@ -148,8 +148,8 @@ def test_an_interrupt_during_the_start_ends_all_without_a_traceback(
     process.send_signal(sent)
     said = process.communicate(timeout=PATIENCE_S)[0].decode()
     assert process.returncode in (0, 1, 130, 143, -sent)
-    assert said.count("Traceback") <= 1  # Python's own, before any code of rayexec runs
-    assert "rayexec/" not in said
+    # In the first imports of the command nobody can catch it.
+    assert "Traceback" not in said or 'rayexec/__main__.py", line 3, in <module>' in said
 
 
 def test_an_impatient_user_interrupts_again_and_again(server: DevServer) -> None:
