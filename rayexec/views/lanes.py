@@ -110,5 +110,6 @@ class Lanes:
         if lane is None:
             lane = self._by_worker[worker] = Lane(len(self.lanes), facts.node, *worker)
             self.lanes.append(lane)
-        self._by_batch[batch, pid] = lane.lane_id
+        if batch in self._batches:  # Without facts the lane may be another one soon.
+            self._by_batch[batch, pid] = lane.lane_id
         return lane.lane_id

@@ -188,6 +188,13 @@ def test_attempts_move_to_their_worker_once_its_facts_come() -> None:
     assert lane["label"] == f"host ({'n' * 8}), pid 7"
 
 
+def test_attempts_beside_the_facts_of_their_batch_are_on_their_workers_lane() -> None:
+    facts = BatchFacts(3, "host", "n" * 32, 7, began=BEGAN)
+    columns = RunColumns(reader_of([success(0, 3)], [success(1, 3), facts]))
+    lanes = {columns.lanes.lanes[lane].host for lane in columns.lanes.lane_of_row}
+    assert (len(columns.lanes.lane_of_row), lanes) == (2, {"host"})
+
+
 def test_rows_of_steps_that_the_log_does_not_list_are_left_out() -> None:
     rows = Rows()
     for step in (-1, 0, 10**6):

@@ -50,7 +50,9 @@ export class LaneSet {
       this.ops = lanesByOp(columns);
       this.packedAt = time;
     }
-    const lanes = this.by === "op" ? this.ops : this.workers.lanes;
+    // A worker that showed itself late leaves an empty lane, since its attempts moved.
+    const lanes = this.by === "op" ? this.ops
+      : this.workers.lanes.filter((lane) => lane.tracks[0].count);
     return this.runningLane.tracks.length ? [...lanes, this.runningLane] : lanes;
   }
 

@@ -14,6 +14,7 @@ export const MOST_TRACKS = 8;
  * @property {Track[]} tracks
  * @property {Area | null} area instead of tracks, where too many attempts run at once
  * @property {number} op index of the op, or -1 for a worker
+ * @property {number} [id] of the worker's lane in the columns
  */
 
 /** How many attempts ran at once at any time, in two binary searches. */
@@ -106,7 +107,7 @@ export class WorkerLanes {
       this.lanes = [];
     }
     for (let i = this.lanes.length; i < columns.lanes.length; i++) {
-      this.lanes.push({ label: "", more: "", tracks: [new Track()], area: null, op: -1 });
+      this.lanes.push({ label: "", more: "", tracks: [new Track()], area: null, op: -1, id: i });
     }
     const nodes = new Set(columns.lanes.map((lane) => lane.node || ""));
     columns.lanes.forEach((lane, index) => {

@@ -98,7 +98,10 @@ export function trackBox(scene, lane, track) {
 export function laneOf(scene, row) {
   const { lanes, columns } = scene;
   if (!lanes.length) return -1;
-  if (lanes[0].op === -1) return columns.lane[row];
+  if (lanes[0].op === -1) {
+    const id = columns.lane[row];
+    return lanes[id]?.id === id ? id : lanes.findIndex((lane) => lane.id === id);
+  }
   const op = columns.opOf(row);
   return lanes.findIndex((lane) => lane.op === op);
 }
