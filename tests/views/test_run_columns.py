@@ -190,7 +190,13 @@ def test_attempts_move_to_their_worker_once_its_facts_come() -> None:
 
 def test_attempts_beside_the_facts_of_their_batch_are_on_their_workers_lane() -> None:
     facts = BatchFacts(3, "host", "n" * 32, 7, began=BEGAN)
-    columns = RunColumns(reader_of([success(0, 3)], [success(1, 3), facts]))
+    reader = reader_of([success(0, 3)], [success(1, 3), facts])
+    whole = reader.size
+    reader.size = len(bytes_of_log([[success(0, 3)]], {}))
+    columns = RunColumns(reader)
+    assert len(columns.lanes.lane_of_row) == 1
+    reader.size = whole
+    columns.read_on()
     lanes = {columns.lanes.lanes[lane].host for lane in columns.lanes.lane_of_row}
     assert (len(columns.lanes.lane_of_row), lanes) == (2, {"host"})
 
