@@ -85,7 +85,7 @@ def open_page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Ope
     for context in contexts:
         context.close()
     left = [error for error in errors if not any(part in error for part in expected)]
-    assert left == []
+    assert not left, "\n".join(left)
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ class RunList:
         self._lock = threading.Lock()
         self._records: list[RunRecord] = []
         self._looked = float("-inf")
+        #: It is another one after each change.
+        self.version = 0
         #: Counts of steps of runs under way, by run id.
         self.counts: dict[str, dict[str, int]] = {}
 
@@ -46,6 +48,8 @@ class RunList:
                 records = listed_runs(self._store, is_default=self._is_default)
                 if not records and self._records:
                     self._check_there()
+                if records != self._records:
+                    self.version += 1
                 self._records, self._looked = records, time.monotonic()
             return self._records
 
@@ -101,6 +105,7 @@ class RunList:
         shown = chosen[first : first + query.limit]
         is_more = first + query.limit < len(chosen)
         return {
+            "version": self.version,
             "runs": [self.row(record) for record in shown],
             "total": len(chosen),
             "statuses": dict(Counter(str(record.status) for record in of_filter)),

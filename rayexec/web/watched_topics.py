@@ -67,6 +67,7 @@ async def _watch_list(session: Session, topic: Topic) -> None:
         if former is not None:
             _publish_changes(topic, former, latest)
         former = latest
+        topic.publish("version", {"version": session.runs.version})
         counts = session.runs.counts
         rows = [
             session.runs.row(latest[run_id])

@@ -197,9 +197,9 @@ def test_a_failed_run_is_resumed_by_a_click(open_page: OpenPage, door: DevServer
     page.get_by_role("button", name="Resume from failure").click()
     page.wait_for_url(lambda url: "/runs/" in url and url != failed)
     page.locator(".run-status").get_by_text("Success").wait_for()
-    page.get_by_text("Continues").wait_for()
+    page.locator(".run-relatives").get_by_text("Continues").wait_for()
     page.goto(failed)
-    page.get_by_text("Continued by").wait_for()
+    page.locator(".run-relatives").get_by_text("Continued by").wait_for()
 
 
 def test_a_running_run_is_canceled_by_a_click(open_page: OpenPage, door: DevServer) -> None:

@@ -58,6 +58,9 @@ PAGES = {
 }
 SCHEMES = {"light, wide": {"width": 1280}, "dark, narrow": {"dark": True, "width": 375}}
 _MOST_TABS = 60
+_NEXT_FRAME = """() => new Promise((done) => {
+  requestAnimationFrame(() => requestAnimationFrame(done));
+})"""
 _FOCUSED = """() => {
   const element = document.activeElement;
   if (!element || element === document.body) return null;
@@ -103,6 +106,9 @@ def walked(page: Page) -> list[dict[str, Any]]:
         stop = page.evaluate(_FOCUSED)
         if stop is None:
             return stops
+        if not (stop["isSeen"] and stop["isMarked"]):  # Styles come with the next frame.
+            page.evaluate(_NEXT_FRAME)
+            stop = page.evaluate(_FOCUSED)
         stops.append(stop)
         if stop["isEditor"]:
             page.keyboard.press("Escape")  # Tab is a key of the text until then.

@@ -42,4 +42,4 @@ def test_a_step_shows_why_it_failed_and_its_neighbours(
     page.get_by_role("link", name="clean_26").click()
     page.get_by_role("heading", name="clean_26").wait_for()
     page.goto(f"{server.base}runs/{RUN}/steps/load_2")
-    page.get_by_text("for kind=x, held by").wait_for()
+    page.get_by_text("for kind=x, held by").first.wait_for()

@@ -48,8 +48,12 @@ class ListedRow(Row):
 
 
 class RunsAnswer(Model):
-    """Runs, the newest first; ``total`` and ``statuses`` count all runs of the filter."""
+    """Runs, the newest first; ``total`` and ``statuses`` count all runs of the filter.
 
+    ``version`` is that of the whole list, which the topic ``runs`` tells too.
+    """
+
+    version: int
     runs: list[ListedRow]
     total: int
     statuses: dict[str, int]

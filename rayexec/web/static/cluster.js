@@ -40,7 +40,8 @@ export async function mount(root, { signal }) {
     content.classList.toggle("is-old", cluster.state === "away");
   };
   const load = async () => show(await get("api/cluster", {}, signal));
-  watch("cluster", { onMessage: ({ data }) => show(data), poll: load }, signal);
+  watch("cluster", { onMessage: ({ kind, data }) => kind === "cluster" && show(data), poll: load },
+    signal);
   try {
     await load();
   } catch (error) {

@@ -47,7 +47,7 @@ export async function mount(root, { signal }) {
     onMessage: ({ data }) => version >= 0 && data.version !== version && void reload(),
     poll: load,
   }, signal);
-  watch("runs", { onMessage: reload }, signal);
+  watch("runs", { onMessage: ({ kind }) => kind === "version" && void reload() }, signal);
   await style("lists.css");
   try {
     await load();

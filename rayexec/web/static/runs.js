@@ -59,6 +59,8 @@ class RunsPage {
     /** @type {string | null} */
     this.next = null;
     this.isLoading = false;
+    /** @type {number | null} version of the list that is here; null before any */
+    this.version = null;
     /** Counts questions, so that a late answer to an old one changes nothing. */
     this.asked = 0;
     /** @type {number | undefined} */
@@ -92,7 +94,10 @@ class RunsPage {
     this.bindKeys();
     watch("runs", { onMessage: ({ kind, data }) => {
       if (kind === "steps") this.counted(data.runs);
-      else this.changed(data);
+      else if (kind === "runs") this.changed(data);
+      else if (kind === "version" && this.version !== null && data.version !== this.version) {
+        this.changed({});
+      }
     }, poll: () => this.load() }, this.signal);
     const clockwork = setInterval(() => this.tick(), 1_000);
     this.signal.addEventListener("abort", () => clearInterval(clockwork));
@@ -168,6 +173,7 @@ class RunsPage {
   /** @param {RunList} answer */
   show(answer) {
     this.total = Math.max(answer.total, this.runs.length);
+    this.version = answer.version;
     this.statuses = answer.statuses;
     this.jobs = answer.jobs;
     this.drawFilters();

@@ -210,6 +210,8 @@ export interface ListedRun extends Row {
 }
 
 export interface RunList {
+  /** Version of the whole list, which the topic "runs" tells too. */
+  version: number;
   runs: ListedRun[];
   total: number;
   statuses: Record<string, number>;
