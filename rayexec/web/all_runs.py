@@ -42,15 +42,21 @@ class RunList:
         self.counts: dict[str, dict[str, int]] = {}
 
     def records(self, *, is_fresh: bool = False) -> list[RunRecord]:
-        """Return all runs, the newest first; raises StoreError for a store that is gone."""
+        """Return all runs, the newest first; raises StoreError for a store that is gone.
+
+        ``is_fresh`` runs are of a look that began after the call, so they have all that the caller
+        has done. Callers that wait for each other share one look.
+        """
+        asked = time.monotonic()
         with self._lock:
-            if is_fresh or time.monotonic() - self._looked > _FRESH_S:
+            if self._looked < (asked if is_fresh else asked - _FRESH_S):
+                looked = time.monotonic()
                 records = listed_runs(self._store, is_default=self._is_default)
                 if not records and self._records:
                     self._check_there()
                 if records != self._records:
                     self.version += 1
-                self._records, self._looked = records, time.monotonic()
+                self._records, self._looked = records, looked
             return self._records
 
     def count_steps(self, *, asks: bool) -> None:
@@ -93,7 +99,7 @@ class RunList:
 
     def page(self, query: RunsQuery) -> dict[str, Any]:
         """Return the runs of a query, as ``RunsAnswer`` has them."""
-        records = self.records()
+        records = self.records(is_fresh=True)
         of_filter = [record for record in records if _is_wanted(record, query)]
         statuses = None if query.status is None else set(query.status.upper().split(","))
         chosen = [
