@@ -51,11 +51,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def open_page(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
+def open_page(chromium: Browser, dev_server: object) -> Iterator[OpenPage]:
     """Open pages in a context of their own: ``open_page(url, dark=, width=, height=)``.
 
     The test fails if one of them logs an error, throws one, or is refused by the page's policy.
     A test that expects some says which: ``page.expected_errors`` is a list of parts of texts.
+    Pages close before the servers of ``dev_server`` end.
     """
     contexts = []
     errors: list[str] = []
