@@ -112,7 +112,7 @@ def test_all_links_of_the_page_on_the_index_are_absolute_and_lead_to_files(built
         )
         path = link.removeprefix(start).partition("#")[0]
         assert (ROOT / path).is_file(), link
-        assert start.startswith(raw) == path.endswith(".svg")
+        assert start.startswith(raw) == path.endswith((".svg", ".png"))
 
 
 def test_an_installed_wheel_writes_out_an_example_that_runs(built: Built, tmp_path: Path) -> None:
