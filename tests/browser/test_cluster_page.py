@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from browser_fixtures import OpenPage
 from dev_server import DevServer
+from held_limits_job import HOLDS
 from page_checks import assert_accessible, assert_fits
 from served_pages import ServedInThread, served_in_thread
 
@@ -21,22 +22,6 @@ from rayexec.web.session import DoorOptions
 pytestmark = [pytest.mark.browser, pytest.mark.long("starts a browser")]
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 RAY_MS = 90_000
-HOLDS = """
-import time
-from pathlib import Path
-from rayexec import job, op
-
-@op(tags={"db": "x"})
-def load():
-    ends = time.monotonic() + 240
-    while not Path(__file__).with_name("go").exists() and time.monotonic() < ends:
-        time.sleep(0.05)
-
-@job
-def nightly():
-    load()
-    load()
-"""
 
 
 @op(cache=True, code_version="1")

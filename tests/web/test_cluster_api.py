@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from held_limits_job import HOLDS
 from served_pages import served_in_thread
 from user_machine import process_stats
 
@@ -22,22 +23,6 @@ from rayexec.web.models.cluster import ClusterAnswer
 from rayexec.web.session import DoorOptions
 
 TIMEOUT_S = 120.0
-HOLDS = """
-import time
-from pathlib import Path
-from rayexec import job, op
-
-@op(tags={"db": "x"})
-def load():
-    ends = time.monotonic() + 240
-    while not Path(__file__).with_name("go").exists() and time.monotonic() < ends:
-        time.sleep(0.05)
-
-@job
-def nightly():
-    load()
-    load()
-"""
 
 
 def until(ask: Callable[[], Any], is_right: Callable[[Any], bool]) -> Any:

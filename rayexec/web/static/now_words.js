@@ -2,7 +2,7 @@
  * The present of a run in words: what waits for what, who holds it, and why workers are idle. Pure.
  */
 
-import { count, duration } from "./format.js";
+import { amount, count, duration } from "./format.js";
 
 /** @import { Now, WaitQueue } from "./types.js" */
 
@@ -21,11 +21,6 @@ export function nameOf(queue) {
 export function usedOf({ used, most }) {
   if (most === null || most === undefined) return used ? amount(used) : "";
   return `${amount(used ?? 0)}/${amount(most)}`;
-}
-
-/** @param {number} number */
-function amount(number) {
-  return Number.isInteger(number) ? count(number) : String(Math.round(number * 100) / 100);
 }
 
 /**
