@@ -147,12 +147,15 @@ def is_ray(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="module")
-def web_client(no_home: Path) -> Iterator[ServedInThread]:
-    """A client of the browser door in a thread, on the run store of the tests."""
+def web_client(no_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedInThread]:
+    """A client of the browser door in a thread, on a run store of this module's tests alone."""
     from served_pages import served_in_thread
 
-    with served_in_thread() as served:
-        yield served
+    with pytest.MonkeyPatch.context() as patch:
+        # Other modules' runs have the same tags and jobs, and come before in one process.
+        patch.setenv("RAYEXEC_HOME", str(tmp_path_factory.mktemp("rayexec-home")))
+        with served_in_thread() as served:
+            yield served
 
 
 @pytest.fixture
