@@ -151,7 +151,10 @@ def test_without_waiting_it_is_only_asked(directory: Path) -> None:
         assert driver.communicate(timeout=_TIMEOUT_S)[0] == "CANCELED 5\n"
 
 
-@pytest.mark.parametrize("engine", ["in_process", "ray"])
+@pytest.mark.parametrize(
+    "engine",
+    ["in_process", pytest.param("ray", marks=pytest.mark.long("starts a Ray of its own"))],
+)
 def test_sigterm_cancels_the_run_of_a_script_and_ends_it(
     directory: Path, engine: str, nothing_left: Leftovers
 ) -> None:

@@ -229,6 +229,7 @@ def test_nothing_answers_at_the_address(directory: Path) -> None:
     assert ended.stderr.startswith("Error: no Ray answers at 127.0.0.1:1")
 
 
+@pytest.mark.long("starts a Ray of its own")
 def test_on_ray_each_failure_is_clear_and_the_rest_runs(directory: Path) -> None:
     ended = run("job", "execute", "-f", "jobs.py", "-j", "troubled", cwd=directory)
     assert ended.code == 1

@@ -51,6 +51,7 @@ def test_the_figures_are_of_all_flights(figures: Figures) -> None:
     assert len(figures.report(ROUTE)) == 2_977
 
 
+@pytest.mark.long("starts a Ray of its own")
 def test_flights_by_the_command_line(figures: Figures, tmp_path: Path) -> None:
     done = run_command("job", "execute", "-f", EXAMPLES / "flights.py", cwd=tmp_path)
     assert done.stdout.splitlines() == figures.worst()

@@ -119,6 +119,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.long("starts a Ray of its own")
 def test_independent_steps_do_run_at_once(tmp_path: Path) -> None:
     # On a Ray of its own, so that no other test's workers are in the way.
     script, path = tmp_path / "meeting.py", tmp_path / "path"

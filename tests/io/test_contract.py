@@ -371,6 +371,7 @@ for result in (moving.execute_in_process(), moving.execute(raise_on_error=True))
 """
 
 
+@pytest.mark.long("starts a Ray of its own")
 def test_what_a_script_defines_is_pickled_too(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
