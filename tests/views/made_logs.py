@@ -125,7 +125,7 @@ _events = st.builds(
         "said",
         moment,
         key,
-        {"not_run": key} if kind is EventType.LOG_MESSAGE else None,
+        {"level": 40, "not_run": key} if kind is EventType.LOG_MESSAGE else None,
     ),
     st.sampled_from([EventType.STEP_SKIPPED, EventType.ENGINE_EVENT, EventType.LOG_MESSAGE]),
     st.sampled_from([*KEYS, "unknown"]),
