@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -43,6 +44,8 @@ class LogFrames:
         self._starts, self._lengths = array("q"), array("q")
         self._cached: OrderedDict[int, pa.Table] = OrderedDict()
         self._cached_bytes = 0
+        #: Moment of the last look at a single frame, by the monotonic clock.
+        self.last_use = 0.0
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -60,6 +63,7 @@ class LogFrames:
 
     def records(self, index: int) -> pa.Table:
         """Return the table of a frame again; the last few stay in memory."""
+        self.last_use = time.monotonic()
         table = self._cached.get(index)
         if table is not None:
             self._cached.move_to_end(index)
@@ -76,3 +80,10 @@ class LogFrames:
         while self._cached_bytes > _MOST_CACHED_BYTES and len(self._cached) > 1:
             self._cached_bytes -= self._cached.popitem(last=False)[1].nbytes
         return table
+
+    def drop_cached(self) -> bool:
+        """Drop the frames that stay in memory; return whether there were any."""
+        had_frames = bool(self._cached)
+        self._cached.clear()
+        self._cached_bytes = 0
+        return had_frames

@@ -7,7 +7,7 @@ from typing import Any
 
 from rayexec.events import Event, EventType
 from rayexec.store.columns import ATTEMPT, EVENT
-from rayexec.views.arrow_columns import equal_any, record_columns
+from rayexec.views.arrow_columns import equal_any, record_columns, true_or_false
 from rayexec.views.log_lines import events_of
 from rayexec.views.read_columns import ReadColumns
 
@@ -34,9 +34,7 @@ class Materializations:
         while self._frames_read < len(frames) and len(self.documents) < MOST_MATERIALIZATIONS:
             table = record_columns(columns.frames.records(frames[self._frames_read]))
             may_have = compute.match_substring_regex(table["detail"], _MARK)
-            mask = compute.and_(
-                equal_any(table["kind"], ATTEMPT, EVENT), compute.fill_null(may_have, False)
-            )
+            mask = compute.and_(equal_any(table["kind"], ATTEMPT, EVENT), true_or_false(may_have))
             for row in table.filter(mask).to_pylist():
                 self.documents += materialized(events_of(columns, row))
             self._frames_read += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection
 from typing import Any
 
@@ -34,6 +35,7 @@ class RunColumns(ReadColumns):
 
     def __init__(self, reader: RunReader) -> None:
         self._table: StepsTable | None = None
+        self._table_used = 0.0
         self._groups: dict[tuple[str, str], FailureGroup] = {}
         self._grouped_rows = 0
         self._materializations = Materializations()
@@ -62,10 +64,22 @@ class RunColumns(ReadColumns):
         """
         if self._table is None or self._table.version != self.version:
             self._table = StepsTable(self)
+        self._table_used = time.monotonic()
         condition = StepFilter(state, op, text, waited_for)
         return self._table.page(
             condition, sort, desc=desc, first=first, count=count, running=running
         )
+
+    def drop_parts(self, before: float) -> bool:
+        """Drop what can be made again and has no use since a moment of the monotonic clock.
+
+        Return whether there was anything.
+        """
+        has_table = self._table is not None and self._table_used < before
+        if has_table:
+            self._table = None
+        has_frames = self.frames.last_use < before and self.frames.drop_cached()
+        return has_table or has_frames
 
     def ops(self) -> list[NodeCounts]:
         """Return counts and times of each node, in the order of their first steps."""

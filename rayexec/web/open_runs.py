@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rayexec.errors import RunNotFoundError
@@ -16,16 +15,28 @@ from rayexec.launch.notes import RecordedRun
 from rayexec.store import RunRecord, is_over
 from rayexec.views.run_columns import MOST_ROWS, RunColumns
 from rayexec.views.run_report import RunReport
+from rayexec.web.memory_use import give_memory_back, take_memory_sparingly
 
 __all__ = ["OpenRun", "OpenRuns", "reads_run"]
 
 #: A read model goes so long after the last look at it.
 IDLE_S = 60.0
+#: What it has made for one tab of a page, such as the graph, goes so long after its last use.
+PARTS_IDLE_S = 20.0
 MOST_OPEN = 6
 _MOST_ENCODED = 4
 _MOST_KEPT_BYTES = 256 * 1024
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Made:
+    """Something made of a run at one moment, which ``key`` stands for."""
+
+    key: int
+    value: Any
+    last_use: float = 0.0
 
 
 class OpenRun:
@@ -40,7 +51,7 @@ class OpenRun:
         self._record: RunRecord | None = None
         #: Bytes of the last messages of rows, by first row and version: tabs ask for the same ones.
         self._encoded: dict[tuple[int, int], bytes] = {}
-        self._made: dict[str, tuple[int, Any]] = {}
+        self._made: dict[str, _Made] = {}
 
     @property
     def run_id(self) -> str:
@@ -56,9 +67,9 @@ class OpenRun:
         self.last_look = time.monotonic()
         columns = self._columns
         if columns is None:
-            _use_common_memory()
+            take_memory_sparingly()
             columns = self._columns = RunColumns(self.run.reader)
-            _give_memory_back()
+            give_memory_back()
         elif reads_on:
             columns.read_on()
         if reads_on or self._record is None:
@@ -116,14 +127,34 @@ class OpenRun:
             assert record is not None
             key = hash((columns.version, record.status, record.note))
             former = self._made.get(name)
-            if former is None or former[0] != key:
-                former = self._made[name] = (key, make(columns, record))
+            if former is None or former.key != key:
+                former = self._made[name] = _Made(key, make(columns, record))
                 if is_over(record):
-                    _give_memory_back()
-            value: T = former[1]
+                    # It may have read the log again, and that is all for now.
+                    columns.frames.drop_cached()
+                    give_memory_back()
+            former.last_use = time.monotonic()
+            value: T = former.value
             return value
 
         return self.read(made)
+
+    def drop_parts(self, before: float) -> None:
+        """Drop what can be made again and nobody has used since a moment of the monotonic clock.
+
+        Does nothing while somebody reads the run.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            unused = [name for name, made in self._made.items() if made.last_use < before]
+            for name in unused:
+                del self._made[name]
+            columns = self._columns
+            if (columns is not None and columns.drop_parts(before)) or unused:
+                give_memory_back()
+        finally:
+            self._lock.release()
 
     def report(self) -> dict[str, Any]:
         """Return the document of ``rayexec run show --json``."""
@@ -173,6 +204,8 @@ class OpenRuns:
         """Drop what nobody has looked at for a while; ``now`` is of the monotonic clock."""
         with self._lock:
             self._drop(now)
+            for run in self._runs.values():
+                run.drop_parts(now - PARTS_IDLE_S)
 
     def _drop(self, now: float, but: str | None = None) -> None:
         by_age = sorted(self._runs.values(), key=lambda run: run.last_look)
@@ -181,19 +214,6 @@ class OpenRuns:
             is_idle = now - run.last_look > IDLE_S
             if run.run_id != but and (is_idle or rank < surplus):
                 del self._runs[run.run_id]
-
-
-def _use_common_memory() -> None:
-    """Have Arrow take memory as Python does: its own pools keep what a large log once took."""
-    import pyarrow as pa
-
-    pa.set_memory_pool(pa.system_memory_pool())
-
-
-def _give_memory_back() -> None:
-    """Give back to the system what the reading of a log took for a moment, where it can be."""
-    with contextlib.suppress(AttributeError, OSError):  # Another C library has no such function.
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def reads_run(work: Callable[[OpenRun], T], runs: OpenRuns, run_id: str) -> T:

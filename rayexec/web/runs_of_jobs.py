@@ -14,6 +14,7 @@ from rayexec.errors import RayexecError
 from rayexec.launch.listed_runs import listed_runs
 from rayexec.store import RunRecord, is_over
 from rayexec.views.run_columns import RunColumns
+from rayexec.web.memory_use import take_memory_sparingly
 from rayexec.web.session import Session
 
 __all__ = ["RunsOfJobs"]
@@ -69,6 +70,7 @@ class RunsOfJobs:
         if times is None:
             times = {}
             with contextlib.suppress(RayexecError):  # somebody may have removed it
+                take_memory_sparingly()
                 columns = RunColumns(self._session.store.open(run_id))
                 times = {
                     node.path: (node.attempts, node.seconds, node.longest)
