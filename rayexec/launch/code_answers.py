@@ -62,12 +62,12 @@ class CodeAnswers:
 
     def describe(self, job: str) -> dict[str, Any]:
         """Return the outline of a job with the details of its ops."""
-        from rayexec.cluster import capacity_here
+        from rayexec.launch.checked_run import check_run
         from rayexec.views.job_details import details_of_job
 
         attribute, chosen = self._find(job)
         file, line = self._line_of(attribute, chosen)
-        details = details_of_job(chosen, capacity_here())
+        details = details_of_job(chosen, check_run(chosen, RunText()).spec)
         return {**details, "attribute": attribute, "file": file, "line": line}
 
     def graph(

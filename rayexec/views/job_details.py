@@ -17,27 +17,34 @@ from rayexec.definitions.schemas.config_types import MISSING, ConfigType, Field
 from rayexec.definitions.schemas.schema import describe
 from rayexec.definitions.schemas.schema_description import plain
 from rayexec.definitions.schemas.schema_reading import Entry, as_type, entries
-from rayexec.placement.capacity import Capacity
-from rayexec.placement.choice import choose_placement
-from rayexec.placement.limits import MAX_CONCURRENT, Placement
+from rayexec.names import node_path
 from rayexec.plan import Plan, compile_job
 from rayexec.plan.model import MappedNode, Step
+from rayexec.run.spec import RunSpec
 from rayexec.views.job_outline import outline_of_job
+from rayexec.views.plan_preview import StepPreview, capacity_for, placement_for, step_previews
 
 __all__ = ["config_keys", "details_of_job", "line_of_definition"]
 
 
-def details_of_job(job: JobDefinition, capacity: Capacity) -> dict[str, Any]:
+def details_of_job(job: JobDefinition, run: RunSpec | None) -> dict[str, Any]:
     """Return the outline of a job, with the details of each op at its node, as JSON-able data.
 
-    Requests are those of a run on ``capacity`` without run config.
+    ``run`` is a run without run config; requests and limits are those that its plan has on this
+    machine. None, where the job has no such run, leaves them out.
     """
     plan = compile_job(job)
-    placement = choose_placement(plan, capacity, run_id="")
     document = outline_of_job(job, None).to_dict()
-    details = _details(plan, placement)
+    details = _details(plan, {} if run is None else _previews(run))
     _extend(document["nodes"], "", details)
     return {**document, "ops": len(details)}
+
+
+def _previews(run: RunSpec) -> dict[str, StepPreview]:
+    """Return the previews of all ops of a run, by path."""
+    placement = placement_for(run, capacity_for(run, None))
+    steps = step_previews(run, placement)
+    return {node_path(step.key): step for step in steps}
 
 
 def _extend(
@@ -52,25 +59,21 @@ def _extend(
             node.update(details[path])
 
 
-def _details(plan: Plan, placement: Placement) -> dict[str, dict[str, Any]]:
+def _details(plan: Plan, previews: Mapping[str, StepPreview]) -> dict[str, dict[str, Any]]:
     """Return the details of all ops by path."""
     details: dict[str, dict[str, Any]] = {}
     of_op: dict[int, dict[str, Any]] = {}
-    nodes: list[tuple[Step | MappedNode, int]] = [
-        *zip(plan.steps, placement.class_of, strict=True),
-        *zip(plan.mapped_nodes, placement.class_of_mapped, strict=True),
-    ]
-    for node, class_index in nodes:
+    nodes: list[Step | MappedNode] = [*plan.steps, *plan.mapped_nodes]
+    for node in nodes:
         template = plan.templates[node.template]
         if node.template not in of_op:
             of_op[node.template] = _of_op(template.op, template.retry_policy)
-        scheduling_class = placement.classes[class_index]
-        limits = {placement.limits[index].name: share for index, share in scheduling_class.limits}
+        preview = previews.get(node.key)
         details[node.key] = {
             **of_op[node.template],
             "tags": dict(node.tags),
-            "asks_for": str(scheduling_class.request),
-            "limits": {name: share for name, share in limits.items() if name != MAX_CONCURRENT},
+            "asks_for": None if preview is None else preview.asks_for,
+            "limits": {} if preview is None else dict(preview.limits),
         }
     return details
 

@@ -29,7 +29,9 @@ __all__ = [
     "StepPreview",
     "TimeBound",
     "capacity_for",
+    "placement_for",
     "preview",
+    "step_previews",
 ]
 
 # A Ray of our own shows its amounts of these only once it runs.
@@ -162,19 +164,8 @@ def preview(spec: RunSpec, capacity: Capacity | None, timings: Timings | None) -
     """Return the preview of a run on ``capacity``; ``timings`` are those of an earlier run."""
     settings, plan = spec.config.execution, spec.plan
     seconds = None if timings is None else timings.seconds
-    traits = traits_of(settings.engine)
-    on_ray = traits.uses_ray
-    if on_ray:
-        placement = spec.choose_placement(capacity or Capacity((), False, groups=None))
-    elif traits.runs_concurrently:
-        placement = driver_placement(
-            plan,
-            slots=settings.max_concurrent or 1,
-            max_concurrent=settings.max_concurrent,
-            tag_limits=settings.tag_limits,
-        )
-    else:
-        placement = driver_placement(plan, slots=1, max_concurrent=1)
+    on_ray = traits_of(settings.engine).uses_ray
+    placement = placement_for(spec, capacity)
     lacking: list[str] = []
     remarks: list[str] = []
     if on_ray and capacity is not None:
@@ -202,8 +193,30 @@ def preview(spec: RunSpec, capacity: Capacity | None, timings: Timings | None) -
         makespan_bound=None if least is None else TimeBound(least.seconds, least.reason),
         problems=lacking,
         notes=remarks,
-        steps=[_step(plan, placement, node, on_ray=on_ray) for node in in_order(plan)],
+        steps=step_previews(spec, placement),
     )
+
+
+def placement_for(spec: RunSpec, capacity: Capacity | None) -> Placement:
+    """Return the placement of a run on ``capacity``, or by its engine where that is not Ray."""
+    settings = spec.config.execution
+    traits = traits_of(settings.engine)
+    if traits.uses_ray:
+        return spec.choose_placement(capacity or Capacity((), False, groups=None))
+    if traits.runs_concurrently:
+        return driver_placement(
+            spec.plan,
+            slots=settings.max_concurrent or 1,
+            max_concurrent=settings.max_concurrent,
+            tag_limits=settings.tag_limits,
+        )
+    return driver_placement(spec.plan, slots=1, max_concurrent=1)
+
+
+def step_previews(spec: RunSpec, placement: Placement) -> list[StepPreview]:
+    """Return the steps and mapped nodes of a run in an order in which they can run."""
+    on_ray = traits_of(spec.config.execution.engine).uses_ray
+    return [_step(spec.plan, placement, node, on_ray=on_ray) for node in in_order(spec.plan)]
 
 
 def _step(plan: Plan, placement: Placement, step: Step | int, *, on_ray: bool) -> StepPreview:
