@@ -256,5 +256,6 @@ class _StepSummaries(Sequence[StepSummary]):
                 self._made[step].seconds += ended - started
             for (step, _), blocked in columns.blocked.items():
                 name = columns.limits[blocked.limit]
-                self._made[step].blocked = StepBlockedData(name, blocked.seconds, blocked.held_by)
+                wait = StepBlockedData(name, blocked.seconds, blocked.held_by)
+                self._made[step].add_wait(wait)
         return self._made

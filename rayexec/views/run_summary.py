@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from rayexec.events import (
@@ -34,8 +34,13 @@ class StepSummary:
     end: StepEnd = StepEnd.NOT_RUN
     attempts: int = 0
     seconds: float = 0.0
-    #: The last wait for a limit of tags or pools.
+    #: The waits for limits of tags or pools together, with the limit of the last one.
     blocked: StepBlockedData | None = None
+
+    def add_wait(self, wait: StepBlockedData) -> None:
+        """Count the wait of one more attempt."""
+        former = 0.0 if self.blocked is None else self.blocked.seconds
+        self.blocked = replace(wait, seconds=former + wait.seconds)
 
 
 @dataclass(slots=True)
@@ -133,7 +138,7 @@ def summarise(history: RunHistory) -> RunSummary:
     for step in steps:
         ops[step.op].counts[step.end] += 1
     for (index, _), blocked in history.blocked.items():
-        steps[index].blocked = blocked
+        steps[index].add_wait(blocked)
     return RunSummary(
         steps,
         list(ops.values()),

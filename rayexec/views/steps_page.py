@@ -196,7 +196,8 @@ def _table(columns: ReadColumns) -> Any:
     waited, limits = array("d", bytes(8 * count)), array("i", [-1]) * count
     for (step, _), blocked in columns.blocked.items():
         if 0 <= step < count:
-            waited[step], limits[step] = blocked.seconds, blocked.limit
+            waited[step] += blocked.seconds
+            limits[step] = blocked.limit
     step_limits = _null_if_negative(arrow_of(limits))
     tries = tried["row_count"].combine_chunks().take(positions)
     data = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rayexec.execute.result import StepWait
 from rayexec.views.history import RunHistory
+from rayexec.views.read_columns import ReadColumns
 
-__all__ = ["LimitWaits", "seconds_by_reason", "waits_by_limit"]
+__all__ = ["LimitWaits", "seconds_by_reason", "waits_by_limit", "waits_of_columns"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,22 +18,41 @@ class LimitWaits:
 
     limit: str
     attempts: int
-    mean: float
+    seconds: float
     longest: float
     step_key: str
+
+    @property
+    def mean(self) -> float:
+        """Seconds of one wait."""
+        return self.seconds / self.attempts
 
 
 def waits_by_limit(history: RunHistory) -> list[LimitWaits]:
     """Return the waits for each limit, the limit with the longest wait first."""
-    keys = history.keys
-    by_limit: dict[str, list[tuple[float, str]]] = {}
-    for (step, _), blocked in history.blocked.items():
-        by_limit.setdefault(blocked.limit, []).append((blocked.seconds, keys[step]))
+    waits = ((wait.limit, wait.seconds, step) for (step, _), wait in history.blocked.items())
+    return _by_limit(waits, history.keys.__getitem__)
+
+
+def waits_of_columns(columns: ReadColumns) -> list[LimitWaits]:
+    """Return the same of the columns of a run."""
+    names = columns.limits
+    waits = ((names[wait.limit], wait.seconds, step) for (step, _), wait in columns.blocked.items())
+    return _by_limit(waits, columns.key)
+
+
+def _by_limit(
+    waits: Iterable[tuple[str, float, int]], key_of: Callable[[int], str]
+) -> list[LimitWaits]:
+    """Return the waits for each limit; a wait has its limit, its seconds and its step."""
+    by_limit: dict[str, list[tuple[float, int]]] = {}
+    for limit, seconds, step in waits:
+        by_limit.setdefault(limit, []).append((seconds, step))
     rows = []
-    for limit, waits in by_limit.items():
-        longest, key = max(waits)
-        mean = sum(seconds for seconds, _ in waits) / len(waits)
-        rows.append(LimitWaits(limit, len(waits), mean, longest, key))
+    for limit, of_limit in by_limit.items():
+        longest, step = max(of_limit)
+        total = sum(seconds for seconds, _ in of_limit)
+        rows.append(LimitWaits(limit, len(of_limit), total, longest, key_of(step)))
     return sorted(rows, key=lambda row: -row.longest)
 
 

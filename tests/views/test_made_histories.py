@@ -106,7 +106,7 @@ def test_waits_are_by_limit_with_the_longest_first() -> None:
     history = MadeHistory(["a", "b", "c"], [], blocked=blocked)
     assert waits_by_limit(history) == [
         LimitWaits("gpu", 1, 5.0, 5.0, "b"),
-        LimitWaits("db", 2, 2.0, 3.0, "c"),
+        LimitWaits("db", 2, 4.0, 3.0, "c"),
     ]
     assert [step.blocked for step in summarise(history).steps] == list(blocked.values())
 

@@ -19,6 +19,7 @@ from rayexec.store import RunRecord, is_over
 from rayexec.views.log_damage import check_log
 from rayexec.views.run_columns import RunColumns
 from rayexec.views.run_report import run_row
+from rayexec.views.waits import waits_of_columns
 from rayexec.web.actions import actions_of, launched_actions
 from rayexec.web.endpoints import ApiError, Call, delete, get, post
 from rayexec.web.guard import checked_run_id
@@ -109,15 +110,12 @@ def _described(session: Session, run: OpenRun) -> dict[str, Any]:
 
 
 def _details(columns: RunColumns, record: RunRecord) -> dict[str, Any]:
-    waited: dict[str, float] = {}
-    for blocked in columns.blocked.values():
-        name = columns.limits[blocked.limit]
-        waited[name] = waited.get(name, 0.0) + blocked.seconds
     return {
         "damage": _damage(record, columns),
         "limits": columns.run_limits,
         "waited": {
-            name: round(waited[name], 6) for name in sorted(waited, key=lambda name: -waited[name])
+            waits.limit: round(waits.seconds, 6)
+            for waits in sorted(waits_of_columns(columns), key=lambda waits: -waits.seconds)
         },
         "failures": [
             {
