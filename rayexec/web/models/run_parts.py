@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
-from pydantic import Field
+from pydantic import Field, create_model
 
+from rayexec.views.attempt_rows import AttemptRow
 from rayexec.web.models.base import Materialization, Model
 
 __all__ = [
@@ -102,28 +103,14 @@ class FailureDetails(Model):
     causes: list[dict[str, str]]
 
 
-class AttemptDetails(Model):
+# Exports and tables have the same fields, so there is one list of them.
+_FIELDS: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(AttemptRow).items()}
+_AttemptFields = create_model("_AttemptFields", __base__=Model, **_FIELDS)
+
+
+class AttemptDetails(_AttemptFields):  # type: ignore[valid-type, misc]  # made at run time
     """An attempt with the facts of its batch and its wait; times in seconds since 1970."""
 
-    run_id: str
-    job: str
-    step_key: str
-    op: str
-    attempt: int
-    outcome: str
-    started: float
-    ended: float
-    seconds: float
-    pid: int | None
-    node: str | None
-    node_id: str | None
-    batch: int | None
-    queue_s: float | None
-    fetch_s: float | None
-    output_bytes: int | None
-    peak_rss_bytes: int | None
-    error: str | None
-    message: str | None
     waited_s: float | None
     waited_for: str | None
     holders: list[str]
