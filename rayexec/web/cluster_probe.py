@@ -69,7 +69,8 @@ def _look(address: str) -> dict[str, Any]:
 def _document(status: ClusterStatus) -> dict[str, Any]:
     return {
         "address": status.address,
-        "nodes": [{**asdict(node), "free": dict(node.free or {})} for node in status.nodes],
+        "nodes": [asdict(node) for node in status.nodes],
+        "holders_unknown": status.unknown,
         "limits": [
             {
                 "name": limit.name,

@@ -107,6 +107,7 @@ class WatchedCluster:
             "as_of": self._as_of,
             "nodes": [] if status is None else status["nodes"],
             "limits": [] if status is None else with_runs(status["limits"], self._runs),
+            "holders_unknown": None if status is None else status["holders_unknown"],
             "findings": self._findings,
             "runs": [run.run_id for run in self._runs],
         }
@@ -198,9 +199,10 @@ class WatchedCluster:
         elif "error" in document:
             self._error = document["error"]
         else:
+            # A state without its runs would say that there are none.
+            self._runs = await self._session.in_thread(_live_runs, self._session)
             self._status, self._error = document["status"], None
             self._as_of = document["time"]
-            self._runs = await self._session.in_thread(_live_runs, self._session)
         self._news.set()
 
     async def close(self) -> None:

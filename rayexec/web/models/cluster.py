@@ -10,13 +10,13 @@ __all__ = ["ClusterAnswer", "ClusterChanged"]
 
 
 class ClusterNode(Model):
-    """A node; ``free`` is empty where Ray does not tell."""
+    """A node; ``free`` is None where Ray does not tell."""
 
     host: str
     node_id: str
     is_head: bool
     resources: dict[str, float]
-    free: dict[str, float]
+    free: dict[str, float] | None
 
 
 class LimitHolder(Model):
@@ -52,11 +52,15 @@ class ClusterLimit(Model):
 
 
 class ClusterAnswer(ClusterFacts):
-    """The cluster as it was at ``as_of``, in seconds since 1970; None before any answer."""
+    """The cluster as it was at ``as_of``, in seconds since 1970; None before any answer.
+
+    ``holders_unknown`` is the reason if the holders of limits are missing.
+    """
 
     as_of: float | None
     nodes: list[ClusterNode]
     limits: list[ClusterLimit]
+    holders_unknown: str | None
     findings: list[str]
     runs: list[str] = Field(description="Ids of the runs on it that are not over.")
 

@@ -108,7 +108,7 @@ async function isSure() {
  * @returns {Child[]}
  */
 function view(cluster, isReadOnly) {
-  const { state, error, nodes, limits, findings, runs } = cluster;
+  const { state, error, nodes, limits, findings, runs, holders_unknown: unknown } = cluster;
   /** @type {Child[]} */
   const parts = [];
   if (error) {
@@ -129,7 +129,7 @@ function view(cluster, isReadOnly) {
         : h("p", { class: "note-line muted" }, "No node answers.")),
     panel("Limits and pools", { note: count(limits.length), class: "is-flush" },
       limits.length
-        ? h("ul", { class: "limits" }, limits.map(limitOf))
+        ? h("ul", { class: "limits" }, limits.map((limit) => limitOf(limit, unknown)))
         : h("p", { class: "note-line muted" },
             "The cluster declares none, and no run holds any.")),
     panel("Runs on it", { note: count(runs.length), class: "is-flush" },
@@ -155,21 +155,29 @@ function nodeOf({ host, node_id, is_head, resources, free }) {
       { class: "gauges" },
       ordered.map((name) => {
         const all = resources[name];
-        const used = Math.max(0, all - (free[name] ?? all));
+        const used = free && Math.max(0, all - (free[name] ?? 0));
         const isBytes = name.includes("memory");
         const inWords = isBytes ? bytes : amount;
+        const label = WORDS[name] ?? name;
+        if (used === null) {
+          return h("div", { class: "gauge-row" }, h("dt", null, label),
+            h("dd", null, h("span", { class: "gauge-words" }, inWords(all))));
+        }
         const words = `${inWords(used)} of ${inWords(all)}`;
         const tone = used / all > 0.999 ? "waiting" : "accent";
-        return h("div", { class: "gauge-row" }, h("dt", null, WORDS[name] ?? name),
-          h("dd", null, gauge(used, all, `${WORDS[name] ?? name}: ${words} in use`, tone),
+        return h("div", { class: "gauge-row" }, h("dt", null, label),
+          h("dd", null, gauge(used, all, `${label}: ${words} in use`, tone),
             h("span", { class: "gauge-words" }, words)));
       }),
     ),
   );
 }
 
-/** @param {ClusterLimit} limit */
-function limitOf({ name, kind, total, used, nodes, holders, waiters }) {
+/**
+ * @param {ClusterLimit} limit
+ * @param {string | null} unknown why nobody knows the holders
+ */
+function limitOf({ name, kind, total, used, nodes, holders, waiters }, unknown) {
   const waiting = waiters.reduce((sum, { size }) => sum + size, 0);
   const isFull = used >= total;
   return h(
@@ -185,7 +193,7 @@ function limitOf({ name, kind, total, used, nodes, holders, waiters }) {
     h("div", { class: "limit-words" },
       h("p", null, h("span", { class: "muted" }, "held by "), holders.length
         ? joined(holders.map(holderOf))
-        : h("span", { class: "muted" }, "nobody")),
+        : h("span", { class: "muted" }, unknown ? `an unknown holder: ${unknown}` : "nobody")),
       waiting
         ? h("p", null, h("span", { class: "chip tone-waiting" }, icon("clock"),
             h("span", null, waiting === 1 ? "1 waits" : `${count(waiting)} wait`)), " ",

@@ -404,7 +404,7 @@ export interface ClusterNode {
   node_id: string;
   is_head: boolean;
   resources: Record<string, number>;
-  free: Record<string, number>;
+  free: Record<string, number> | null;
 }
 
 export interface ClusterLimit {
@@ -431,6 +431,7 @@ export interface Cluster {
   as_of: number | null;
   error: string | null;
   nodes: ClusterNode[];
+  holders_unknown: string | null;
   limits: ClusterLimit[];
   findings: string[];
   runs: string[];
