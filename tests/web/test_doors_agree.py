@@ -1,211 +1,58 @@
-"""The command line and the API never disagree: lists, lines and cached outputs."""
+"""The command line and the API never disagree: every figure that both show of the same runs."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import pyarrow.parquet
 import pytest
-from served_pages import ServedInThread, served_in_thread
+from doors_store import DoorsStore, doors_store, printed, printed_text, until
+from served_pages import Answer, ServedInThread, served_in_thread
 from typer.testing import CliRunner
 
 from rayexec.cli.main import app
-from rayexec.launch.job_file import JobSource, load_job
-from rayexec.store import DirectoryRunStore
-from rayexec.testing.recorded_runs import record_large_run
+from rayexec.views.quantities import bytes_in_words, counted, duration
 from rayexec.web.session import DoorOptions
 
 pytestmark = pytest.mark.long("runs jobs of all kinds, and reads each by all commands")
 
-JOBS = '''
-import os, signal, sys, time
-
-from rayexec import (
-    AssetMaterialization, DynamicOut, DynamicOutput, MetadataValue, Out, RetryPolicy, job, op,
-)
-
-HERE = {"execution": {"config": {"in_process": {}}}}
-
-
-@op(out={"low": Out(int), "high": Out(int, is_required=False)})
-def ends(context):
-    """Find both ends."""
-    print("seeking <b>ends</b>")
-    context.log.info("line \\x1b[31mred\\x1b[0m")
-    context.log_event(AssetMaterialization(
-        ["<script>alert(1)</script>", "table"], "written & read",
-        {"rows": 3, "where": MetadataValue.path("/tmp/<x>"), "more": MetadataValue.json({"a": 1}),
-         "docs": MetadataValue.url("https://example.com/"), "notes": MetadataValue.md("# <i>")},
-        partition="2026-11-30", tags={"team": "<b>"},
-    ))
-    context.add_output_metadata({"seen": 5}, output_name="low")
-    yield __import__("rayexec").Output(1, "low")
-
-
-@op
-def low_of(low: int, other: int) -> int:
-    return low + other
-
-
-@op
-def high_of(high: int) -> int:
-    return high
-
-
-@op
-def five() -> int:
-    return 5
-
-
-@job(config=HERE, description="Skips a step.")
-def skipped():
-    low, high = ends()
-    low_of(low, five())
-    high_of(high)
-
-
-@op(out=DynamicOut(int))
-def split():
-    for number in range(6):
-        yield DynamicOutput(number, str(number))
-
-
-@op(retry_policy=RetryPolicy(max_retries=1), tags={"database": "redshift"})
-def load(context, number: int) -> int:
-    print("loading", number, file=sys.stderr)
-    time.sleep(0.02)
-    if number == 3:
-        raise ValueError("<script>part 3</script> is \\x1b[31mbad\\x1b[0m") from KeyError("cause")
-    return number
-
-
-@op(tags={"database": "redshift"})
-def hold(number: int) -> int:
-    time.sleep(0.15)
-    return number
-
-
-@op
-def total(numbers: list[int]) -> int:
-    return sum(numbers)
-
-
-@job(config=HERE)
-def failed():
-    total(split().map(load).collect())
-
-
-@job(config={"execution": {"config": {"max_concurrent": 4, "tag_concurrency_limits": [
-    {"key": "database", "value": "redshift", "limit": 1}]}}})
-def limited():
-    total(split().map(hold).collect())
-
-
-@op(cache=True, code_version="1")
-def kept() -> bytes:
-    return bytes(70_000)
-
-
-@op
-def size(data: bytes) -> int:
-    if not os.path.exists("@MARK@"):
-        raise RuntimeError("not yet")
-    return len(data)
-
-
-@job(config=HERE)
-def cached():
-    size(kept())
-
-
-@op
-def end_by_signal(number: int) -> int:
-    os.kill(os.getpid(), getattr(signal, os.environ["RAYEXEC_TEST_SIGNAL"]))
-    time.sleep(30)
-    return number
-
-
-@job(config=HERE)
-def ended():
-    end_by_signal(five())
-'''
-DRIVE = """
-import sys
-from pathlib import Path
-from rayexec.launch.job_file import JobSource, load_job
-load_job(JobSource(Path(sys.argv[1]), job="ended")).execute(raise_on_error=False)
-"""
 ONLY_LISTED = ("is_over", "is_live", "origin", "driver", "op_selection")
-
-
-def printed(*arguments: str, code: int | None = 0) -> Any:
-    """Return what a command printed as JSON, or as JSON lines."""
-    result = CliRunner().invoke(app, [*arguments, "--json"])
-    assert code is None or result.exit_code == code, result.output
-    try:
-        return json.loads(result.stdout)
-    except ValueError:
-        return [json.loads(line) for line in result.stdout.splitlines()]
+UNREADABLE = "UNREADABLE"
 
 
 @pytest.fixture(scope="module")
-def store(no_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A store with runs of all kinds, which is the one that commands use; the file is beside it."""
-    directory = tmp_path_factory.mktemp("doors")
-    file, home = directory / "jobs.py", directory / "home"
-    mark = directory / "mark"
-    file.write_text(JOBS.replace("@MARK@", str(mark)))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAYEXEC_HOME", str(home))
-        runs: dict[str, str] = {}
-
-        def execute(name: str, job: str, **options: Any) -> None:
-            loaded = load_job(JobSource(file, job=job))
-            runs[name] = loaded.execute(raise_on_error=False, **options).run_id
-
-        execute("skipped", "skipped", tags={"<b>team": 'a"&<i>'})
-        execute("failed", "failed")
-        # Waits, workers and nodes as a run on a cluster has them.
-        record_large_run(DirectoryRunStore(home), "aaaa1111", 60, failing=(7, 50), waiting=10)
-        execute("first", "cached")
-        mark.touch()
-        resumed = CliRunner().invoke(app, ["run", "resume", runs["first"], "-f", str(file)])
-        assert resumed.exit_code == 0, resumed.output
-        execute("cached", "cached")
-        for signal_name in ("SIGKILL", "SIGINT"):
-            subprocess.run(
-                [sys.executable, "-c", DRIVE, str(file)],
-                env={**os.environ, "RAYEXEC_TEST_SIGNAL": signal_name},
-                check=False,
-                capture_output=True,
-                timeout=120,
-            )
-        execute("damaged", "skipped")
-        (log,) = (home / "runs" / runs["damaged"] / "events").glob("*.log")
-        log.write_bytes(log.read_bytes()[:-40] + bytes(40))
-        yield home
+def store(
+    ray_session: None, no_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DoorsStore]:
+    with doors_store(tmp_path_factory.mktemp("doors")) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")
-def served(store: Path) -> Iterator[ServedInThread]:
-    with served_in_thread(DoorOptions(source=JobSource(store.parent / "jobs.py"))) as server:
+def served(store: DoorsStore) -> Iterator[ServedInThread]:
+    with served_in_thread(DoorOptions(source=store.source)) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def rows(served: ServedInThread) -> list[dict[str, Any]]:
+def rows(served: ServedInThread, store: DoorsStore) -> list[dict[str, Any]]:
     """The runs as the API lists them."""
     listed: list[dict[str, Any]] = served.get("api/runs", limit=500)["runs"]
-    assert {row["status"] for row in listed} == {"SUCCESS", "FAILURE", "CANCELED"}
+    assert {row["status"] for row in listed} == {"SUCCESS", "FAILURE", "CANCELED", UNREADABLE}
     assert "driver died" in {row["note"] for row in listed}
-    assert len(listed) == 9
+    assert {row["run_id"] for row in listed} == set(store.runs.values())
     return listed
+
+
+@pytest.fixture(scope="module")
+def readable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["status"] != UNREADABLE]
 
 
 def test_the_list_of_runs(served: ServedInThread, rows: list[dict[str, Any]]) -> None:
@@ -220,10 +67,158 @@ def test_the_list_of_runs(served: ServedInThread, rows: list[dict[str, Any]]) ->
         pages += page["runs"]
         mark = page["next"]
     assert pages == rows
+    for row in bare:
+        if row["status"] != UNREADABLE:
+            assert printed("run", "wait", row["run_id"], code=None) == row
 
 
-def test_the_lines_of_each_run(served: ServedInThread, rows: list[dict[str, Any]]) -> None:
-    for row in rows:
+def test_a_run_that_cannot_be_read(served: ServedInThread, store: DoorsStore) -> None:
+    run_id = store.runs["unreadable"]
+    answer = served.request("GET", f"api/runs/{run_id}")
+    said = CliRunner().invoke(app, ["run", "show", run_id])
+    assert answer.status == 503
+    assert said.stderr.strip() == f"Error: {answer.json['error']}"
+
+
+def test_the_figures_of_each_run(served: ServedInThread, readable: list[dict[str, Any]]) -> None:
+    seen: Counter[str] = Counter()
+    for row in readable:
+        run_id = row["run_id"]
+        shown = served.get(f"api/runs/{run_id}")
+        is_damaged = shown["damage"] is not None
+        result = CliRunner().invoke(app, ["run", "show", run_id, "--json"])
+        assert (result.exit_code == 0) is not is_damaged
+        assert json.loads(result.stdout) == shown["report"]
+        assert shown["damage"] is None or shown["damage"] in result.stderr
+        report = shown["report"]
+        assert (
+            {key: report[key] for key in ("steps", "status", "duration")}
+            == {key: row[key] for key in ("steps", "status", "duration")}
+            or not row["steps"]
+            or is_damaged
+        )
+        events = printed("run", "events", run_id, code=None)
+        _same_failures(shown, events)
+        _same_steps(served, run_id, report, events)
+        _same_materializations(shown, events)
+        assert shown["waited"] == pytest.approx(_waited(events), abs=1e-5)
+        assert report["parent_run_id"] == (shown["parent"] or {}).get("run_id")
+        _same_text(report, printed_text("run", "show", run_id))
+        seen.update(
+            waits=len(shown["waited"]),
+            failures=len(shown["failures"]),
+            materializations=len(shown["materializations"]),
+            damaged=is_damaged,
+            resumed=len(shown["children"]),
+            queued=report["longest_queue"] is not None,
+        )
+    names = ("waits", "failures", "materializations", "damaged", "queued")
+    assert all(seen[name] for name in names), seen
+    assert seen["resumed"] == 1
+
+
+def _same_failures(shown: dict[str, Any], events: list[dict[str, Any]]) -> None:
+    failed = shown["report"]["failed_steps"]
+    groups = Counter((each["error"], each["message"]) for each in failed)
+    assert groups == {(each["error"], each["message"]): each["count"] for each in shown["failures"]}
+    failures = [event for event in events if event["event_type"] == "STEP_FAILURE"]
+    assert [event["step_key"] for event in failures] == [each["step_key"] for each in failed]
+
+
+def _waited(events: list[dict[str, Any]]) -> dict[str, float]:
+    waited: Counter[str] = Counter()
+    for event in events:
+        if event["event_type"] == "STEP_BLOCKED":
+            waited[event["data"]["limit"]] += event["data"]["seconds"]
+    return dict(waited)
+
+
+def _same_steps(
+    served: ServedInThread, run_id: str, report: dict[str, Any], events: list[dict[str, Any]]
+) -> None:
+    page = served.get(f"api/runs/{run_id}/steps", count=1000)
+    counts = {state: count for state, count in report["steps"].items() if count}
+    assert page["total"] == sum(counts.values())
+    assert {state: count for state, count in page["by_state"].items() if count} == counts
+    by_op = {name: dict.fromkeys(op, 0) for name, op in report["ops"].items()}
+    for node in served.get(f"api/runs/{run_id}/ops")["ops"]:
+        figures = by_op[node["op"]]
+        for state, count in node["counts"].items():
+            figures[state] += count
+        figures["attempts"] += node["attempts"]
+        figures["seconds"] = round(figures["seconds"] + node["seconds"], 6)
+        figures["longest"] = max(figures["longest"], node["longest"])
+    assert by_op == {name: pytest.approx(op, abs=1e-5) for name, op in report["ops"].items()}
+    starts = Counter(
+        event["step_key"]
+        for event in events
+        if event["event_type"] in ("STEP_START", "STEP_RESTARTED")
+    )
+    assert {row["key"]: row["attempts"] for row in page["rows"] if row["attempts"]} == starts
+    waits = Counter(
+        {event["step_key"]: 0.0 for event in events if event["event_type"] == "STEP_BLOCKED"}
+    )
+    for event in events:
+        if event["event_type"] == "STEP_BLOCKED":
+            waits[event["step_key"]] += event["data"]["seconds"]
+    assert {row["key"]: row["waited_s"] for row in page["rows"] if row["waited_s"]} == (
+        pytest.approx(dict(waits), abs=1e-5)
+    )
+    assert sum(row["seconds"] or 0 for row in page["rows"]) == pytest.approx(
+        sum(op["seconds"] for op in report["ops"].values()), abs=1e-5
+    )
+
+
+def _same_materializations(shown: dict[str, Any], events: list[dict[str, Any]]) -> None:
+    found = [
+        {
+            "step": event["step_key"],
+            "asset_key": event["data"]["asset_key"],
+            "description": event["data"].get("description"),
+            "partition": event["data"].get("partition"),
+            "tags": event["data"].get("tags", {}),
+            "metadata": event["data"].get("metadata", {}),
+        }
+        for event in events
+        if event["event_type"] == "ASSET_MATERIALIZATION"
+    ]
+    plain = [
+        each | {"metadata": {name: entry["value"] for name, entry in each["metadata"].items()}}
+        for each in shown["materializations"]
+    ]
+    assert [{key: each[key] for key in each if key != "time"} for each in plain] == found
+
+
+def _same_text(report: Mapping[str, Any], text: str) -> None:
+    """Hold the lines that a command prints for people against the figures of the API."""
+    lines = text.splitlines()
+    facts = {line[2:12].strip(): line[14:] for line in lines if re.match(r"  \w[\w ]{9}  \S", line)}
+    counts = [f"{count:,} {end}" for end, count in report["steps"].items() if count]
+    # A step without an attempt of this run comes behind those with one.
+    assert sorted(facts["steps"].split(", ")) == sorted(counts or ["none"])
+    assert facts.get("took") == (
+        None if report["duration"] is None else duration(report["duration"])
+    )
+    if report["longest_queue"] is not None:
+        queue = report["longest_queue"]
+        assert facts["queue"] == f"at most {duration(queue['seconds'])} (step {queue['step_key']})"
+    if report["peak_rss_bytes"] is not None:
+        assert f" {bytes_in_words(report['peak_rss_bytes'])} " in facts["memory"]
+    for node in report["nodes"]:
+        attempts, seconds = counted(node["attempts"], "attempt"), duration(node["seconds"])
+        processes = f"{node['workers']} process{'' if node['workers'] == 1 else 'es'}"
+        assert f"{attempts}, {seconds} in {processes}" in facts["nodes"]
+    for name, op in report["ops"].items():
+        (row,) = (line.split() for line in lines if re.match(rf"{re.escape(name)}  ", line))
+        figures = [f"{op[end]:,}" for end in report["steps"] if op[end]]
+        if op["attempts"]:
+            times = f"{duration(op['seconds'] / op['attempts'])} {duration(op['longest'])}"
+            figures += [f"{op['attempts']:,}", *times.split()]
+        assert sorted(row[1:]) == sorted(figures)
+
+
+def test_the_lines_of_each_run(served: ServedInThread, readable: list[dict[str, Any]]) -> None:
+    for row in readable:
         run_id = row["run_id"]
         lines = _lines(served, run_id)
         events = printed("run", "events", run_id, code=None)
@@ -254,7 +249,120 @@ def _lines(served: ServedInThread, run_id: str) -> list[dict[str, Any]]:
     return lines
 
 
-def test_cached_outputs(served: ServedInThread, store: Path) -> None:
+def test_the_attempts_of_each_run_and_its_exports(
+    served: ServedInThread, readable: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    for row in readable:
+        run_id = row["run_id"]
+        paths = [tmp_path / f"{run_id}.{ending}" for ending in ("parquet", "json", "html")]
+        options = zip(("--parquet", "--chrome-trace", "--html"), map(str, paths), strict=True)
+        result = CliRunner().invoke(app, ["run", "export", run_id, *sum(options, ())])
+        assert result.exit_code == 0 or "damaged" in result.stderr, result.output
+        exported = pyarrow.parquet.read_table(paths[0]).to_pylist()
+        keys = [step["key"] for step in served.get(f"api/runs/{run_id}/steps", count=1000)["rows"]]
+        attempts = [
+            attempt
+            for key in keys
+            for attempt in served.get(f"api/runs/{run_id}/steps/{quote(key)}")["attempts"]
+        ]
+        by_place = {(each["step_key"], each["attempt"]): each for each in attempts}
+        assert len(by_place) == len(attempts) == len(exported)
+        for each in exported:
+            other = by_place[each["step_key"], each["attempt"]]
+            for name, value in each.items():
+                assert _plain(value) == pytest.approx(other[name], abs=2e-6), name
+        trace = json.loads(paths[1].read_text())["traceEvents"]
+        assert sum(event["ph"] == "X" for event in trace) >= len(exported)
+        _same_critical_path(served.get(f"api/runs/{run_id}"), paths[2].read_text())
+
+
+def _plain(value: Any) -> Any:
+    return value.timestamp() if hasattr(value, "timestamp") else value
+
+
+def _same_critical_path(shown: dict[str, Any], page: str) -> None:
+    path = shown["critical_path"]
+    found = re.search(
+        r"<p>([\d,]+) attempts? .*?they ran for (.*?) and waited for (.*?) in between", page, re.S
+    )
+    if path is None or not path["steps"]:
+        assert found is None
+        return
+    assert found is not None
+    ran = sum(each["seconds"] for each in path["steps"])
+    waited = sum(each["waited"] for each in path["steps"])
+    assert found[1] == f"{len(path['steps']):,}"
+    for text, seconds in ((found[2], ran), (found[3], waited)):  # of rounded seconds
+        assert text in (duration(seconds - 1e-5), duration(seconds + 1e-5))
+    assert path["seconds"] == pytest.approx(ran + waited, abs=1e-4)
+
+
+def test_jobs_and_their_plans(
+    served: ServedInThread, store: DoorsStore, rows: list[dict[str, Any]]
+) -> None:
+    file = str(store.file)
+    jobs = printed("job", "list", "-f", file)["jobs"]
+    listed = until(lambda: served.get("api/jobs"), lambda answer: answer["state"] != "loading")
+    assert [(job["name"], job["attribute"], job["description"]) for job in jobs] == [
+        (job["name"], job["attribute"], job["description"]) for job in listed["jobs"]
+    ]
+    assert [len(job["ops"]) for job in jobs] == [job["ops"] for job in listed["jobs"]]
+    defined = {job["name"]: job for job in printed("definitions", "list", "-f", file)["jobs"]}
+    runs = printed("run", "list")
+    for job in listed["jobs"]:
+        name = job["name"]
+        assert len(defined[name]["ops"]) == job["ops"]
+        shown = served.get(f"api/jobs/{name}")
+        assert shown["ops"] == job["ops"]
+        assert shown["history"] == [row for row in runs if row["job"] == name]
+        assert [(run["run_id"], run["duration"]) for run in job["last_runs"]] == [
+            (row["run_id"], row["duration"]) for row in runs if row["job"] == name
+        ][:10]
+        outline = printed("job", "print", "-f", file, "-j", name)
+        assert _without(shown["nodes"], outline["nodes"]) == outline["nodes"]
+        plan = printed("job", "plan", "-f", file, "-j", name)
+        drawn = _plan(served, name)
+        assert _same_names({field: drawn[field] for field in plan}) == _same_names(plan)
+        by_path = {node["path"]: node for node in _ops(shown["nodes"])}
+        for step in plan["steps"]:
+            node = by_path[step["key"].removesuffix("[?]")]
+            assert (node["asks_for"], node["limits"]) == (step["asks_for"], step["limits"])
+
+
+def _plan(served: ServedInThread, job: str) -> dict[str, Any]:
+    """Return the plan of a page; on a busy machine the code may have none within its 5 s."""
+    body = {"yaml": "", "selection": "", "tags": {}}
+
+    def ask() -> Answer:
+        return served.request("POST", f"api/jobs/{job}/plan", body)
+
+    answer = until(ask, lambda answer: bool(answer.status != 503))
+    plan: dict[str, Any] = answer.json
+    return plan
+
+
+def _without(nodes: list[dict[str, Any]], like: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return nodes with the fields of others alone."""
+    return [
+        {
+            field: _without(node[field], one[field]) if field == "nodes" else node[field]
+            for field in one
+        }
+        for node, one in zip(nodes, like, strict=True)
+    ]
+
+
+def _ops(nodes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for node in nodes:
+        yield from _ops(node["nodes"]) if node["kind"] == "graph" else [node]
+
+
+def _same_names(document: dict[str, Any]) -> Any:
+    """Return a plan whose resources of a run have one name: each plan makes one up."""
+    return json.loads(re.sub(r"rayexec-[0-9a-f-]{36}", "rayexec", json.dumps(document)))
+
+
+def test_cached_outputs(served: ServedInThread, store: DoorsStore) -> None:
     entries = printed("cache", "list")
     answer = served.get("api/cache")
     assert sum(each["count"] for each in answer["entries"]) == len(entries) > 0
@@ -262,3 +370,4 @@ def test_cached_outputs(served: ServedInThread, store: Path) -> None:
     assert {each["op"]: each["count"] for each in answer["entries"]} == Counter(
         entry["op"] for entry in entries
     )
+    assert bytes_in_words(answer["bytes"]) in printed_text("cache", "list").splitlines()[-1]

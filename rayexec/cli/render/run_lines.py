@@ -11,7 +11,7 @@ from rayexec.events import RunStatus
 from rayexec.execute import RunResult
 from rayexec.store import RunRecord
 from rayexec.strict_json import json_text
-from rayexec.views.quantities import bytes_in_words, duration
+from rayexec.views.quantities import bytes_in_words, counted, duration
 from rayexec.views.run_report import RunReport, seconds_of, times_of
 from rayexec.views.run_summary import RunSummary
 from rayexec.views.worker_use import NodeUse
@@ -111,4 +111,5 @@ def _worker_facts(summary: RunSummary) -> Iterator[tuple[str, str]]:
 def _node(node: NodeUse) -> str:
     count = len(node.workers)
     processes = "1 process" if count == 1 else f"{count:,} processes"
-    return f"{node.name}: {node.attempts:,} attempts, {duration(node.seconds)} in {processes}"
+    attempts = counted(node.attempts, "attempt")
+    return f"{node.name}: {attempts}, {duration(node.seconds)} in {processes}"
