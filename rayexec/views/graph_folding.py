@@ -1,10 +1,11 @@
-"""Folding of a graph of ops: which graphs are open, and calls of one op in stacks."""
+"""Folding of a graph of ops: open graphs, calls of one op in stacks, and groups of many others."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from rayexec.views.graph_model import GraphModel
 
@@ -14,6 +15,10 @@ __all__ = ["Part", "folded_tree"]
 MOST_IN_VIEW = 60
 #: Siblings of one op in one row that are few enough to show each.
 MOST_ALIKE = 8
+#: Siblings above which neighbours of the same rows become closed groups, about 60 of them. More
+#: nodes than these are slow to lay out and to draw, and nobody can read them.
+MOST_SIBLINGS = 300
+_GROUPS = 60
 
 _COUNTER = re.compile(r"_\d+\Z")
 
@@ -29,7 +34,7 @@ class Part:
     ops: list[int] = field(default_factory=list)
     children: list[Part] = field(default_factory=list)
     is_open: bool = False
-    #: Paths of the nodes of a stack.
+    #: Paths of the nodes of a stack or group.
     members: tuple[str, ...] = ()
 
 
@@ -63,14 +68,16 @@ def _tree(model: GraphModel) -> Part:
     for index, node in enumerate(model.ops):
         parent = root
         parent.ops.append(index)
-        for end in _dots(node.path):
-            path = node.path[:end]
-            if path not in graphs:
-                graphs[path] = Part(path, path.rpartition(".")[2], "graph")
-                parent.children.append(graphs[path])
-            parent = graphs[path]
-            parent.ops.append(index)
-        name = node.path.rpartition(".")[2]
+        name = node.path
+        if "." in name:
+            for end in _dots(node.path):
+                path = node.path[:end]
+                if path not in graphs:
+                    graphs[path] = Part(path, path.rpartition(".")[2], "graph")
+                    parent.children.append(graphs[path])
+                parent = graphs[path]
+                parent.ops.append(index)
+            name = node.path.rpartition(".")[2]
         parent.children.append(Part(node.path, name, "op", [index]))
     return root
 
@@ -115,18 +122,61 @@ def _stack(
         alike: dict[tuple[object, ...], list[Part]] = {}
         for child, rank in zip(part.children, ranks, strict=True):
             alike.setdefault((rank, *_form(child, model)), []).append(child)
-        part.children = [each for group in alike.values() for each in _stacked(group, opened)]
+        rows: dict[int, list[Part]] = {}
+        for (rank, *_), group in alike.items():
+            rows.setdefault(cast(int, rank), []).extend(_stacked(group, opened))
+        part.children = _grouped([rows[rank] for rank in sorted(rows)], opened)
 
 
 def _stacked(group: list[Part], opened: Collection[str]) -> list[Part]:
     if len(group) <= MOST_ALIKE:
         return group
-    name = f"{group[0].id}*{len(group)}"
     label = f"{_COUNTER.sub('', group[0].label)} \N{MULTIPLICATION SIGN} {len(group)}"
-    ops = [op for child in group for op in child.ops]
-    return [
-        Part(name, label, "stack", ops, group, name in opened, tuple(each.id for each in group))
-    ]
+    stack = _holder("stack", label, group, opened)
+    stack.children = _grouped([group], opened)
+    return [stack]
+
+
+def _holder(kind: str, label: str, parts: list[Part], opened: Collection[str]) -> Part:
+    """Return a stack or group; a stack that is a part of it adds what it has."""
+    name = f"{parts[0].id}*{len(parts)}"
+    ops = [op for part in parts for op in part.ops]
+    members = tuple(member for part in parts for member in part.members or (part.id,))
+    return Part(name, label, kind, ops, parts, name in opened, members)
+
+
+def _grouped(rows: list[list[Part]], opened: Collection[str]) -> list[Part]:
+    """Return the parts of all rows; too many of them in groups, which edges only leave downward.
+
+    A group has neighbours of one row, or several short rows. One that opens has groups inside, if
+    it still has too many parts.
+    """
+    count = sum(map(len, rows))
+    if count <= MOST_SIBLINGS:
+        return [part for row in rows for part in row]
+    size = -(-count // _GROUPS)
+    groups: list[list[list[Part]]] = []
+    held = size
+    for row in rows:
+        pieces = -(-len(row) // size)
+        for piece in range(pieces):
+            cut = row[piece * len(row) // pieces : (piece + 1) * len(row) // pieces]
+            if held + len(cut) > size:
+                groups.append([])
+                held = 0
+            groups[-1].append(cut)
+            held += len(cut)
+    return [part for group in groups for part in _group(group, opened)]
+
+
+def _group(rows: list[list[Part]], opened: Collection[str]) -> list[Part]:
+    parts = [part for row in rows for part in row]
+    if len(parts) == 1:
+        return parts
+    label = f"{parts[0].label} \N{HORIZONTAL ELLIPSIS} {parts[-1].label}"
+    group = _holder("group", label, parts, opened)
+    group.children = _grouped(rows, opened)
+    return [group]
 
 
 def _form(part: Part, model: GraphModel) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ sizes of nodes, and grandalf is slow and without care since 2023; the rows are i
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rayexec.views.graph_folding import Part, folded_tree
@@ -30,10 +30,11 @@ _Point = tuple[float, float]
 class LayoutNode:
     """A node of the drawing, in pixels; the box of an open graph is before its nodes."""
 
-    #: The path; of a stack the path of its first op with ``*`` and the size of the stack.
+    #: The path; of a stack or group that of its first part with ``*`` and the number of parts.
     id: str
     label: str
-    #: ``op``, ``graph``, or ``stack``: many calls of one op, side by side.
+    #: ``op``, ``graph``, ``stack``: many calls of one op, side by side, or ``group``: neighbours
+    #: in a graph of too many parts.
     kind: str
     x: float
     y: float
@@ -48,8 +49,11 @@ class LayoutNode:
     depth: int
     #: Whether an op of it is selected.
     is_selected: bool
-    #: Paths of the nodes in a stack, empty for the others.
+    #: Paths of the nodes in a stack or group, empty for the others.
     members: tuple[str, ...] = ()
+
+
+_FIELDS = [each.name for each in fields(LayoutNode)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ class Layout:
             "width": self.width,
             "height": self.height,
             "nodes": [
-                asdict(node) | {"marks": list(node.marks), "members": list(node.members)}
+                {name: getattr(node, name) for name in _FIELDS}
+                | {"marks": list(node.marks), "members": list(node.members)}
                 for node in self.nodes
             ],
             "edges": [edge.to_dict() for edge in self.edges],

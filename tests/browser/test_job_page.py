@@ -18,6 +18,24 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.long("starts a browser")]
 
 TIMEOUT_MS = 30_000
+DIFFERENT = """
+from rayexec import job, op
+
+
+def thing(index):
+    @op(name=f"thing_{index}x")
+    def made(part: int = 0) -> int:
+        return part
+
+    return made
+
+
+@job
+def long_chain():
+    part = 0
+    for index in range(600):
+        part = thing(index)(part) if index else thing(index)()
+"""
 Serve = Callable[..., DevServer]
 
 
@@ -107,6 +125,25 @@ def test_a_job_of_1000_ops_needs_few_elements(job: str, opened: Callable[..., Pa
     assert page.evaluate("() => document.querySelectorAll('*').length") < 6_000
     # All of it is in view, so it is on the canvas.
     assert page.locator("canvas.graph-canvas:visible").count() == 1
+
+
+def test_many_different_ops_are_groups_that_open(opened: Callable[..., Page]) -> None:
+    """A job of 600 ops, each of its own kind: nobody could read them side by side."""
+    page = opened("/jobs/long_chain", DIFFERENT)
+    page.locator(".graph-node").first.wait_for()
+    assert page.get_by_role("treeitem").first.get_attribute("aria-setsize") == "60"
+    page.get_by_role("application").focus()
+    page.keyboard.press("f")
+    page.keyboard.type("thing_327x")
+    side = page.get_by_role("complementary")
+    # It is in a closed group, which is found by its members.
+    side.get_by_role("heading", name="thing_320x … thing_329x").wait_for()
+    assert "thing_327x" in side.inner_text()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    page.locator('[data-id="thing_327x"]').wait_for()
+    row = page.get_by_role("treeitem", name=re.compile("^thing_320x … thing_329x, group of 10 ops"))
+    assert row.get_attribute("aria-expanded") == "true"
 
 
 def test_runs_are_bars_that_link(opened: Callable[..., Page]) -> None:

@@ -206,6 +206,57 @@ def test_flags_of_edges_are_on_their_lines() -> None:
     assert [node.is_mapped for node in layout.nodes] == [False, True, False]
 
 
+def different(count: int, chain: int) -> GraphModel:
+    """Ops of their own kinds, in chains of a length."""
+    ops = tuple(OpNode(f"op_{index}x", f"op_{index}x") for index in range(count))
+    edges = tuple(OpEdge(index - 1, index) for index in range(1, count) if index % chain)
+    return GraphModel(ops, edges)
+
+
+@pytest.mark.parametrize("count", [301, 2_000, 20_000])
+@pytest.mark.parametrize("chain", [1, 10, 100_000])
+def test_many_different_ops_are_groups_of_rows(count: int, chain: int) -> None:
+    layout = layout_of(different(count, chain))
+    assert 40 <= len(layout.nodes) <= 120
+    assert {node.kind for node in layout.nodes} <= {"group", "op"}
+    assert not any(node.is_open for node in layout.nodes)
+    members = [name for node in layout.nodes for name in node.members or (node.id,)]
+    assert sorted(members) == sorted(f"op_{index}x" for index in range(count))
+    assert sum(node.inner for node in layout.nodes) == count
+    check_boxes(layout)
+    check_edges(layout)
+
+
+def test_a_group_opens_and_one_of_too_many_has_groups_inside() -> None:
+    model = different(20_000, 100_000)
+    first = layout_of(model).nodes[0]
+    assert (first.id, first.label, first.inner) == (
+        "op_0x*334", "op_0x \N{HORIZONTAL ELLIPSIS} op_333x", 334,
+    )  # fmt: skip
+    opened = layout_of(model, opened=[first.id])
+    inside = [node for node in opened.nodes if node.depth == 1]
+    assert 40 <= len(inside) <= 120
+    assert inside[0].id == "op_0x*6"
+    deeper = layout_of(model, opened=[first.id, inside[0].id])
+    assert [node.id for node in deeper.nodes if node.depth == 2] == [
+        f"op_{index}x" for index in range(6)
+    ]
+    for layout in (opened, deeper):
+        check_edges(layout)
+
+
+def test_an_open_stack_of_too_many_has_groups() -> None:
+    layout = layout_of(flat(5_000), opened=["load_1*5000"])
+    assert 50 <= len([node for node in layout.nodes if node.kind == "group"]) <= 70
+    check_edges(layout)
+
+
+def test_300_different_ops_are_all_in_view() -> None:
+    layout = layout_of(different(300, 10))
+    assert len(layout.nodes) == 300
+    assert layout.folded == ()
+
+
 @pytest.mark.long("lays out 5,000 ops")
 @pytest.mark.parametrize("span", [3, 5_000])
 def test_a_graph_of_5000_different_ops_ends(span: int) -> None:
@@ -216,5 +267,6 @@ def test_a_graph_of_5000_different_ops_ends(span: int) -> None:
         for source in {max(0, index - span + index * 7_919 % span), index * 31 % index}
     )
     layout = layout_of(GraphModel(ops, edges))
-    assert len(layout.nodes) == 5_000
+    assert 40 <= len(layout.nodes) <= 120
+    assert sum(node.inner for node in layout.nodes) == 5_000
     check_edges(layout)

@@ -54,6 +54,7 @@ test("paths through a node, texts and selections find their nodes", () => {
   assert.deepEqual([...linked(WAY, "b")].sort(), ["a", "b", "d", "g.x"]);
   assert.deepEqual(finds(LAYOUT, "DB"), ["c"]);
   assert.deepEqual(finds(LAYOUT, "g"), ["g", "g.x"]);
+  assert.deepEqual(finds(LAYOUT, "s3"), ["s1*3"]); // inside of a closed stack
   assert.deepEqual([...holding(LAYOUT, ["g.x", "s2"])], ["g", "g.x", "s1*3"]);
 });
 

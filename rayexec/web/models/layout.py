@@ -16,7 +16,7 @@ class LayoutNode(Model):
 
     id: str
     label: str
-    kind: Literal["op", "graph", "stack"]
+    kind: Literal["op", "graph", "stack", "group"]
     x: float
     y: float
     w: float

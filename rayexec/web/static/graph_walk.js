@@ -1,9 +1,9 @@
 /**
  * Ways through a layout: along edges, by text, and as a tree.
  *
- * @typedef {{id: string, label: string, kind: "op" | "graph" | "stack", x: number, y: number,
- *   w: number, h: number, is_open: boolean, inner: number, is_mapped: boolean, marks: string[],
- *   depth: number, members?: string[], is_selected?: boolean}} LayoutNode
+ * @typedef {{id: string, label: string, kind: "op" | "graph" | "stack" | "group", x: number,
+ *   y: number, w: number, h: number, is_open: boolean, inner: number, is_mapped: boolean,
+ *   marks: string[], depth: number, members?: string[], is_selected?: boolean}} LayoutNode
  * @typedef {{from: string, to: string, points: [number, number][], label?: string | null,
  *   is_dynamic?: boolean, is_collected?: boolean}} LayoutEdge
  * @typedef {{width: number, height: number, nodes: LayoutNode[], edges: LayoutEdge[],
@@ -113,7 +113,8 @@ function nearest(node, others) {
 }
 
 /**
- * Returns the ids of nodes that a text fits: labels that begin with it first, then paths with it.
+ * Returns the ids of nodes that a text fits: labels that begin with it first, then paths with it,
+ * then closed groups and stacks with such a path inside.
  * @param {Layout} layout @param {string} text @returns {string[]}
  */
 export function finds(layout, text) {
@@ -121,13 +122,17 @@ export function finds(layout, text) {
   if (!wanted) return [];
   const starts = [];
   const holds = [];
+  const closed = [];
   for (const node of layout.nodes) {
     const label = node.label.toLowerCase();
     if (label.startsWith(wanted)) starts.push(node.id);
     else if (label.includes(wanted) || node.id.toLowerCase().includes(wanted)) holds.push(node.id);
     else if (node.marks.some((mark) => mark.toLowerCase().includes(wanted))) holds.push(node.id);
+    else if (!node.is_open && node.members?.some((path) => path.toLowerCase().includes(wanted))) {
+      closed.push(node.id);
+    }
   }
-  return [...starts, ...holds];
+  return [...starts, ...holds, ...closed];
 }
 
 /**

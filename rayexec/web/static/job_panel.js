@@ -2,9 +2,12 @@
  * What is known of one op, graph or job, beside the graph.
  *
  * @import { ConfigField, JobDetails, OutlineNode } from "./types.js"
+ * @import { LayoutNode } from "./graph_walk.js"
  */
 import { h } from "./dom.js";
 import { count, duration } from "./format.js";
+
+const SHOWN_MEMBERS = 200;
 
 /** @typedef {{name: string, type: string | null, from?: string[] | string | null,
  *   default?: string | null, dynamic?: boolean, required?: boolean}} Port */
@@ -41,6 +44,19 @@ export function jobPanel(job) {
       ["Code", where(job.file, job.line)],
     ]),
     h("p", { class: "muted" }, "Choose an op in the graph, by click or by arrow keys."),
+  );
+}
+
+/** @param {LayoutNode} group @returns {HTMLElement} */
+export function groupPanel({ label, inner, members = [] }) {
+  return h(
+    "div",
+    { class: "job-panel" },
+    h("h2", { class: "mono" }, label),
+    h("p", null, `${count(inner, "op")} that follow each other in a graph of too many to draw. `
+      + "Enter opens the group."),
+    h("p", { class: "muted mono" }, members.slice(0, SHOWN_MEMBERS).join(", "),
+      members.length > SHOWN_MEMBERS && `, and ${count(members.length - SHOWN_MEMBERS)} more`),
   );
 }
 
