@@ -128,6 +128,21 @@ class CodeAnswers:
         chosen = self._find(job)[1]
         return self._check_document(chosen, check_run(chosen, RunText(**text)))
 
+    def text_problems(self, yaml: str) -> dict[str, Any]:
+        """Return the mistakes of a text of run config as YAML, whatever job it is for."""
+        from rayexec.config.positions import YamlTextError, read_yaml_text
+
+        try:
+            read = read_yaml_text(yaml)
+        except YamlTextError as error:
+            placed = [each.to_dict() for each in error.problems]
+            return {"problems": [{**each, "path": ".".join(each["path"])} for each in placed]}
+        if read.value is None or isinstance(read.value, dict):
+            return {"problems": []}
+        message = f"run config is a mapping, not a {type(read.value).__name__}"
+        nowhere = dict.fromkeys(("column", "end_line", "end_column", "fix"))
+        return {"problems": [{"line": 1, **nowhere, "path": "", "message": message}]}
+
     def edit(
         self, job: str, yaml: str, action: Action, selection: Sequence[str] = ()
     ) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rayexec.events import RunStatus
 from rayexec.store import RunRecord, is_over
+from rayexec.web.missing_jobs import against_continuing, against_job
 from rayexec.web.session import Session
 
 __all__ = ["actions_of", "launched_actions"]
@@ -22,7 +23,7 @@ def actions_of(session: Session, record: RunRecord) -> dict[str, str | None]:
     return {
         "cancel": _OVER if has_ended else None,
         "force": _OVER if has_ended else None,
-        "resume": _against_resume(record),
+        "resume": _against_resume(session, record),
         "rerun": _against_rerun(session, record),
         "delete": None if has_ended else _RUNS,
     }
@@ -43,14 +44,14 @@ def launched_actions(session: Session, status: str) -> dict[str, str | None]:
     }
 
 
-def _against_resume(record: RunRecord) -> str | None:
+def _against_resume(session: Session, record: RunRecord) -> str | None:
     if record.status == RunStatus.UNREADABLE:
         return "the record of the run cannot be read"
     if not is_over(record):
         return _RUNS
     if record.status not in _RESUMABLE:
         return "all its steps are done; choose steps to run some of them again"
-    return None
+    return against_continuing(session, record)
 
 
 def _against_rerun(session: Session, record: RunRecord) -> str | None:
@@ -58,4 +59,4 @@ def _against_rerun(session: Session, record: RunRecord) -> str | None:
         return "the record of the run cannot be read"
     if session.code is None:
         return "rayexec dev was started without the file of a job (-f FILE)"
-    return None
+    return against_job(session, record)

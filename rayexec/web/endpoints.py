@@ -40,9 +40,17 @@ Given = TypeVar("Given", bound=BaseModel)
 class ApiError(Exception):
     """A mistake of a request, with the status of its answer and one sentence."""
 
-    def __init__(self, status: int, message: str, problems: Sequence[Any] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        problems: Sequence[Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status, self.message, self.problems = status, message, problems
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +147,9 @@ async def _answered(endpoint: Endpoint, request: web.Request) -> web.StreamRespo
             endpoint.answer.model_validate(data)
         return json_answer(data)
     except ApiError as error:
-        return error_answer(error.status, error.message, error.problems)
+        answer = error_answer(error.status, error.message, error.problems)
+        answer.headers.update(error.headers)
+        return answer
     except RunNotFoundError as error:
         return error_answer(404, str(error))
     except (StoreError, EngineError) as error:

@@ -63,6 +63,8 @@ class Session:
     cluster: Any = None
     #: The state of the cluster for pages (a ``WatchedCluster``); None before the start.
     watched_cluster: Any = None
+    #: The number of downloads under way.
+    downloads: int = 0
     #: Whether each answer is held against its model, as tests do.
     checks_answers: bool = False
     _threads: ThreadPoolExecutor = field(

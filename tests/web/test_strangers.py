@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from dev_processes import PATIENCE_S, until
 from served_pages import ServedInThread, served_in_thread
 
+from rayexec.events import RunStatus
 from rayexec.launch.job_file import JobSource
-from rayexec.web import connection
+from rayexec.store import DirectoryRunStore, RunRecord
+from rayexec.testing.recorded_runs import record_large_run
+from rayexec.web import connection, downloads
 from rayexec.web.faults import report_fault
 from rayexec.web.guard import HEADERS
 from rayexec.web.server import make_app, new_session
@@ -178,3 +184,128 @@ def test_a_bomb_of_yaml_is_a_mistake(shared: ServedInThread, bomb: str, action: 
     assert answer.status in (200, 422), answer.text
     assert len(answer.body) < 2 << 20
     assert shared.get("api/session")["has_code"]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory, no_home: object) -> Iterator[ServedInThread]:
+    """A server that changes things, with code, and with a run of it that failed."""
+    directory = tmp_path_factory.mktemp("own")
+    file = directory / "own_jobs.py"
+    file.write_text(CODE)
+    store = DirectoryRunStore(directory / "home")
+    origin = {"file": str(file), "job": "nightly"}
+    for run_id, name in (("own-failed", "nightly"), ("own-renamed", "nightlies")):
+        record = RunRecord(run_id, name, RunStatus.FAILURE, 1.0, 2.0, origin=origin)
+        store.create(record).close()
+    options = DoorOptions(source=JobSource(file), store=str(directory / "home"))
+    with served_in_thread(options) as served:
+        until(lambda: served.get("api/jobs")["state"], lambda state: state == "ready")
+        yield served
+
+
+@pytest.fixture
+def no_driver(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return the processes of drivers that a server of this process has started."""
+    started: list[object] = []
+
+    def start(*arguments: object) -> None:
+        started.append(arguments)
+        raise AssertionError("a driver was started")
+
+    monkeypatch.setattr("rayexec.launch.launching.start_process", start)
+    return started
+
+
+@pytest.mark.parametrize("bomb", [*BOMBS, "a list"])
+@pytest.mark.parametrize("action", ["launch", "resume"])
+def test_no_driver_starts_for_a_bomb_of_yaml(
+    own: ServedInThread, no_driver: list[object], bomb: str, action: str
+) -> None:
+    body = {"yaml": {**BOMBS, "a list": "- 1"}[bomb]}
+    path = "api/jobs/nightly/launch" if action == "launch" else "api/runs/own-failed/resume"
+    answer = own.request("POST", path, body)
+    assert answer.status == 422, answer.text
+    assert len(answer.body) < 2 << 20
+    assert not no_driver
+    assert own.get("api/jobs")["state"] == "ready"
+
+
+def test_a_run_of_a_job_that_is_gone_neither_continues_nor_runs_again(
+    own: ServedInThread, no_driver: list[object]
+) -> None:
+    """Its driver would fail; the answer tells the job that is most like it."""
+    answer = own.request("POST", "api/runs/own-renamed/resume", {"from": "failure"})
+    assert answer.status == 422
+    assert "has no job 'nightlies'; it has nightly. Did you mean 'nightly'?" in answer.json["error"]
+    assert not no_driver
+    actions = own.get("api/runs/own-renamed")["actions"]
+    assert actions["resume"] == actions["rerun"]
+    assert "Did you mean 'nightly'?" in actions["rerun"]
+    again = own.request("POST", "api/jobs/nightlies/launch", {})
+    assert again.status == 404
+    assert "Did you mean 'nightly'?" in again.json["error"]
+    assert own.get("api/runs/own-failed")["actions"]["rerun"] is None
+
+
+def asked(client: ServedInThread, path: str) -> socket.socket:
+    """Ask for a file, and return the connection once its first bytes are there; read no more."""
+    stream = socket.socket()
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    stream.settimeout(PATIENCE_S)
+    stream.connect(("127.0.0.1", port_of(client)))
+    head = f"GET /{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {client.token}"
+    stream.sendall(f"{head}\r\n\r\n".encode())
+    return stream
+
+
+def begun(stream: socket.socket) -> socket.socket:
+    assert stream.recv(12) == b"HTTP/1.1 200"
+    return stream
+
+
+def exporters(store: Path) -> list[int]:
+    """Return the processes that export runs of a store."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_bytes()
+            if b"export" in command and str(store).encode() in command:
+                found.append(int(process.name))
+    return found
+
+
+@pytest.mark.long("exports runs")
+def test_a_few_downloads_are_made_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is a process that reads a whole run; readers that take nothing hold no other ones."""
+    store = DirectoryRunStore(tmp_path)
+    record_large_run(store, "large", 30_000)
+    record_large_run(store, "small", 10)
+    path, small = "api/runs/large/download/trace", "api/runs/small/download/html"
+    with served_in_thread(DoorOptions(store=str(tmp_path))) as served, contextlib.ExitStack() as on:
+        streams = [on.enter_context(asked(served, path)) for _ in range(downloads.MOST_DOWNLOADS)]
+        for stream in streams:
+            begun(stream)
+        refused = served.request("GET", small)
+        assert refused.status == 429
+        assert int(refused.headers["Retry-After"]) > 0
+        assert "4 downloads are under way" in refused.json["error"]
+        assert served.get("api/runs")["total"] == 2
+        streams.pop().close()
+        answer = until(lambda: served.request("GET", small), lambda one: one.status != 429)
+        assert answer.status == 200
+        assert answer.body[:9].lower() == b"<!doctype"
+        # A reader that takes nothing does not hold its place for ever.
+        monkeypatch.setattr(downloads, "STALL_PATIENCE_S", 0.2)
+        with begun(asked(served, path)):
+            until(lambda: served.session.downloads, lambda count: count == len(streams))
+
+
+@pytest.mark.long("exports a run")
+def test_a_download_that_nobody_waits_for_ends(tmp_path: Path) -> None:
+    record_large_run(DirectoryRunStore(tmp_path), "large", 1_000)
+    with served_in_thread(DoorOptions(store=str(tmp_path))) as served:
+        with asked(served, "api/runs/large/download/html"):
+            (writer,) = until(lambda: exporters(tmp_path))
+            os.kill(writer, signal.SIGSTOP)  # it would end by itself
+        until(lambda: exporters(tmp_path), lambda left: not left)
+        until(lambda: served.session.downloads, lambda count: count == 0)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from rayexec.errors import RunNotFoundError, StoreError
-from rayexec.launch.exported_run import EXPORTS, export_command
+from rayexec.launch.exported_run import EXPORTS
 from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.names import node_path
 from rayexec.store.base import watch
@@ -22,9 +18,10 @@ from rayexec.views.graph_model import GraphModel, graph_of_log
 from rayexec.views.log_search import log_page
 from rayexec.views.now import now_of
 from rayexec.views.run_columns import RunColumns
+from rayexec.web.downloads import download
 from rayexec.web.endpoints import ApiError, Call, get
 from rayexec.web.followed_runs import condition_of
-from rayexec.web.guard import attachment, checked_run_id
+from rayexec.web.guard import checked_run_id
 from rayexec.web.models.base import NoQuery
 from rayexec.web.models.layout import LayoutAnswer
 from rayexec.web.models.run_parts import (
@@ -47,9 +44,7 @@ from rayexec.web.step_details import step_details
 __all__ = ["routes"]
 
 T = TypeVar("T")
-_CHUNK_BYTES = 256 * 1024
 _MOST_KEYS = 10_000
-_EXPORT_PATIENCE_S = 600.0
 
 
 def routes(session: Session) -> list[web.RouteDef]:
@@ -212,26 +207,6 @@ def _state(call: Call[NoQuery]) -> dict[str, Any]:
     return document
 
 
-async def _export(command: Sequence[str], path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        _, errors = await asyncio.wait_for(process.communicate(), _EXPORT_PATIENCE_S)
-    except (TimeoutError, asyncio.TimeoutError):
-        raise ApiError(503, f"the export took more than {_EXPORT_PATIENCE_S:g} s.") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if not path.exists():
-        text = errors.decode("utf-8", "replace").strip().removeprefix("Error: ")
-        raise ApiError(503, text or "the export wrote nothing.")
-
-
 async def _download(call: Call[NoQuery]) -> web.StreamResponse:
     """Answer with a file that a process of its own writes."""
     kind, session = call.path["kind"], call.session
@@ -239,20 +214,4 @@ async def _download(call: Call[NoQuery]) -> web.StreamResponse:
         raise ApiError(404, f"there is no download {kind!r}: it is html, parquet or trace.")
     run_id = checked_run_id(call.path["run_id"])
     run = await session.in_thread(session.open_runs.get, run_id)
-    _, ending, content_type = EXPORTS[kind]
-    directory = Path(tempfile.mkdtemp(prefix="rayexec-dev-"))
-    try:
-        path = directory / f"run{ending}"
-        await _export(export_command(str(run.run.store), run.run_id, kind, path), path)
-        headers = attachment(f"run-{run.run_id}{ending}")
-        headers[hdrs.CONTENT_LENGTH] = str(path.stat().st_size)
-        headers[hdrs.CONTENT_TYPE] = content_type
-        answer = web.StreamResponse(headers=headers)
-        await answer.prepare(call.request)
-        with path.open("rb") as file:
-            while chunk := await session.in_thread(file.read, _CHUNK_BYTES):
-                await answer.write(chunk)
-        await answer.write_eof()
-        return answer
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    return await download(session, call.request, run, kind)

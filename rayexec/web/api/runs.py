@@ -23,6 +23,7 @@ from rayexec.views.waits import waits_of_columns
 from rayexec.web.actions import actions_of, launched_actions
 from rayexec.web.endpoints import ApiError, Call, delete, get, post
 from rayexec.web.guard import checked_run_id
+from rayexec.web.missing_jobs import refuse_bad_config, refuse_unknown_job
 from rayexec.web.models.base import NoBody, NoQuery
 from rayexec.web.models.runs import (
     CancelBody,
@@ -233,13 +234,21 @@ def _cancel(call: Call[CancelBody]) -> dict[str, Any]:
     return {}
 
 
-def _resume(call: Call[ResumeBody]) -> dict[str, Any]:
+async def _resume(call: Call[ResumeBody]) -> dict[str, Any]:
+    if call.given.yaml is not None:
+        await refuse_bad_config(call.session, call.given.yaml)
+    return await call.session.in_thread(_resumed, call)
+
+
+def _resumed(call: Call[ResumeBody]) -> dict[str, Any]:
     session, given = call.session, call.given
     steps = tuple(given.steps) if given.from_ == "steps" else ()
     if given.from_ == "steps" and not steps:
         raise ApiError(422, "say which steps are to run again: their keys, or clauses over them.")
     run_id = checked_run_id(call.path["run_id"])
-    attach, spares = _ray_for(session, run_id)
+    record = session.runs.find(run_id)
+    refuse_unknown_job(session, record)
+    attach, spares = _ray_for(session, record)
     run = resume_job(
         run_id,
         steps=steps,
@@ -254,10 +263,9 @@ def _resume(call: Call[ResumeBody]) -> dict[str, Any]:
     return {"run_id": run.run_id}
 
 
-def _ray_for(session: Session, run_id: str) -> tuple[str | None, Spares | None]:
+def _ray_for(session: Session, record: RunRecord | None) -> tuple[str | None, Spares | None]:
     """Return the Ray of this server for a run that was on one: the former may be gone by now."""
     cluster = session.cluster
-    record = session.runs.find(run_id)
     if cluster is None or record is None or "address" not in record.origin:
         return None, None
     cluster.begin()
