@@ -65,6 +65,9 @@ class OpenRun:
 
     def _current(self, *, reads_on: bool = True) -> RunColumns:
         self.last_look = time.monotonic()
+        # The record first: that of a run that is over comes after all of its log.
+        if reads_on or self._record is None:
+            self._record = self._monitor.record()
         columns = self._columns
         if columns is None:
             take_memory_sparingly()
@@ -72,8 +75,6 @@ class OpenRun:
             give_memory_back()
         elif reads_on:
             columns.read_on()
-        if reads_on or self._record is None:
-            self._record = self._monitor.record()
         return columns
 
     @property
