@@ -92,6 +92,60 @@ def test_the_list_beside_the_graph_says_the_same(opened: Callable[..., Page]) ->
     assert (chosen.get_attribute("aria-label") or "").startswith("total")
 
 
+# Whether all boxes that are drawn are in view, how far their middle is from that of the view, and
+# the size of one.
+_PLACE = """() => {
+  const stage = document.querySelector('.graph-stage').getBoundingClientRect();
+  const boxes = [...document.querySelectorAll('.graph-node')].map((one) => (
+    one.getBoundingClientRect()));
+  const left = Math.min(...boxes.map((one) => one.left));
+  const right = Math.max(...boxes.map((one) => one.right));
+  return {
+    drawn: boxes.length,
+    inView: boxes.filter((one) => one.left >= stage.left && one.right <= stage.right
+      && one.top >= stage.top && one.bottom <= stage.bottom).length,
+    off: Math.abs((left + right) / 2 - (stage.left + stage.right) / 2),
+    size: document.querySelector('.graph-svg [data-id="load"]').getBoundingClientRect().width,
+    width: stage.width,
+  };
+}"""
+
+
+def place_after(page: Page, width: int, height: int) -> dict[str, float]:
+    """Return the place of the graph in a window of another size, once it is drawn there."""
+    before = page.evaluate(_PLACE)["width"]
+    page.set_viewport_size({"width": width, "height": height})
+    page.wait_for_function(f"before => ({_PLACE})().width !== before", arg=before)
+    page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+    place: dict[str, float] = page.evaluate(_PLACE)
+    return place
+
+
+def test_the_graph_fits_a_panel_that_shrinks_until_somebody_zooms(
+    opened: Callable[..., Page],
+) -> None:
+    page = opened("/jobs/copy", width=1800, height=1000)
+    page.locator('.graph-svg [data-id="load"]').wait_for()
+    assert page.evaluate(_PLACE)["off"] <= 2
+    assert place_after(page, 1200, 1000)["off"] <= 2
+    page.get_by_role("button", name="Fit", exact=True).click()
+    page.wait_for_function(f"() => (({_PLACE})().inView === 7)")
+    small = place_after(page, 1000, 1000)
+    assert (small["inView"], small["off"] <= 2) == (7, True)
+    # Who zooms looks at something: its size and place stay.
+    page.get_by_role("application").focus()
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    page.wait_for_function(f"size => ({_PLACE})().size > size * 1.3", arg=small["size"])
+    size = page.evaluate(_PLACE)["size"]
+    assert place_after(page, 1400, 1000)["size"] == pytest.approx(size, abs=1)
+    page.keyboard.press("0")
+    page.wait_for_function(f"() => (({_PLACE})().inView === 7)")
+    assert place_after(page, 1200, 900)["inView"] == 7
+
+
 def test_find_and_focus_show_a_part(opened: Callable[..., Page]) -> None:
     page = opened("/jobs/nested", LARGE)
     page.locator(".graph-node").first.wait_for()

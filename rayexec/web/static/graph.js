@@ -88,6 +88,9 @@ class View {
     /** @type {import("./graph_svg.js").Scene | null} */
     this.scene = null;
     this.isFirst = true;
+    /** Whether the user moved the camera; until then it follows the size of the view. */
+    this.isMoved = false;
+    this.isFitted = false;
     this.asked = 0;
     this.frame = 0;
     this.svg = new SvgPainter();
@@ -167,9 +170,8 @@ class View {
     this.lit = this.wanted && holding(layout, this.wanted);
     const after = this.chosen ? this.way.nodes.get(this.chosen) : undefined;
     if (this.isFirst && layout.nodes.length) {
+      this.isMoved = this.isFitted = false;
       this.resized(false);
-      this.camera = opening(layout, this.size);
-      this.isFirst = this.size.width === 0;
     } else if (before && after) {
       // The chosen node stays where it is on the screen while others open or fold around it.
       this.camera = {
@@ -221,9 +223,11 @@ class View {
   }
 
   resized(isPainted = true) {
+    const before = this.size;
     this.size = { width: this.stage.clientWidth, height: this.stage.clientHeight };
-    if (this.isFirst && this.size.width && this.layout.nodes.length) {
-      this.camera = opening(this.layout, this.size);
+    const isNew = this.size.width !== before.width || this.size.height !== before.height;
+    if (this.size.width && this.layout.nodes.length && (this.isFirst || (isNew && !this.isMoved))) {
+      this.frameAll();
       this.isFirst = false;
     }
     if (isPainted) {
@@ -232,8 +236,18 @@ class View {
     }
   }
 
+  /** Shows all of the graph after Fit; else its beginning, and the chosen node. */
+  frameAll() {
+    const { layout, size } = this;
+    const node = this.chosen && !this.isFitted ? this.way.nodes.get(this.chosen) : undefined;
+    this.camera = this.isFitted ? fitted({ x: 0, y: 0, w: layout.width, h: layout.height }, size)
+      : opening(layout, size);
+    if (node) this.camera = bounded(showing(this.camera, node, size), layout, size);
+  }
+
   /** @param {import("./graph_camera.js").Camera} camera */
   move(camera) {
+    this.isMoved = true;
     this.camera = bounded(camera, this.layout, this.size);
     this.paint();
   }
@@ -250,8 +264,10 @@ class View {
   }
 
   fit() {
-    const { width: w, height: hh } = this.layout;
-    this.move(fitted({ x: 0, y: 0, w, h: hh }, this.size));
+    this.isMoved = false;
+    this.isFitted = true;
+    this.frameAll();
+    this.paint();
   }
 
   /** @param {string | null} id @param {boolean} [isQuiet] */
