@@ -6,6 +6,7 @@ import { get } from "./api.js";
 import { h, icon, replace } from "./dom.js";
 import { count } from "./format.js";
 import { follow } from "./live.js";
+import { asLine, keepingFocus, walkLines } from "./log_keys.js";
 import { asText, logLine } from "./log_lines.js";
 import { toastError } from "./notify.js";
 import { copyButton } from "./parts.js";
@@ -49,7 +50,8 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
 
   const list = h("ol", { class: `log ${step === undefined ? "" : "is-narrow"}` });
   const box = h("div", { class: "log-box", tabindex: "0", role: "region",
-    "aria-label": "Lines of the log" });
+    "aria-label": "Lines of the log: arrows walk them, Enter opens the first link of one" });
+  walkLines(box, list);
   const earlier = h("button", { class: "button is-small", type: "button", hidden: true,
     onclick: () => void loadEarlier().catch(toastError) }, "Earlier lines");
   const more = h("button", { class: "button is-small", type: "button", hidden: true,
@@ -139,7 +141,7 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
     lines = isFollowing ? page.lines.reverse() : page.lines;
     next = isFollowing ? null : page.next;
     before = isFollowing ? page.next : null;
-    replace(list, lines.map(draw));
+    keepingFocus(box, () => replace(list, lines.map(draw)));
     show(page.total);
     if (isFollowing) box.scrollTop = box.scrollHeight;
     else box.scrollTop = 0;
@@ -182,14 +184,16 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
     if (over <= 0) return;
     const height = box.scrollHeight;
     lines.splice(0, over);
-    for (let i = 0; i < over; i++) list.firstElementChild?.remove();
+    keepingFocus(box, () => {
+      for (let i = 0; i < over; i++) list.firstElementChild?.remove();
+    });
     box.scrollTop -= height - box.scrollHeight;
     before = Math.max(0, lines[0].n - 1);
   }
 
   /** @param {LogLine} line */
   function draw(line) {
-    return logLine(line, runId, { hasStep: step === undefined });
+    return asLine(logLine(line, runId, { hasStep: step === undefined }));
   }
 
   /** @param {number | null | undefined} total */
