@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,12 +13,15 @@ __all__ = [
     "executor_settings",
     "mask_env_vars",
     "masked_env_vars",
+    "names_in_runtime_env",
     "unmask_env_vars",
     "without_env_values",
 ]
 
 _ENVIRONMENT, _VARIABLES = "runtime_env", "env_vars"
 _LEAST_SECRET_LENGTH = 4  # shorter values occur in any text
+# An address, which may have a password in it, is no name.
+_PACKAGE = re.compile(r"[A-Za-z0-9][\w.-]*(?![\w.-]|:|/|\+)")
 
 
 def executor_settings(config: Any) -> Iterator[Mapping[str, Any]]:
@@ -69,6 +73,29 @@ def without_env_values(text: str, runtime_env: Mapping[str, Any] | None) -> str:
         if len(value) >= _LEAST_SECRET_LENGTH:
             text = text.replace(value, MASKED)
     return text
+
+
+def names_in_runtime_env(config: Any) -> dict[str, list[str]]:
+    """Return the keys of a runtime_env in run config, with the names of packages and variables.
+
+    Neither the values of variables are among them, nor what follows a package's name.
+    """
+    return {
+        str(key): _names(value)
+        for settings in executor_settings(config)
+        if isinstance(environment := settings.get(_ENVIRONMENT), Mapping)
+        for key, value in environment.items()
+    }
+
+
+def _names(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        packages = value.get("packages")
+        return _names(packages) if isinstance(packages, list) else list(map(str, value))
+    if isinstance(value, list):
+        matches = [_PACKAGE.match(each) for each in value if isinstance(each, str)]
+        return [match[0] for match in matches if match is not None]
+    return []
 
 
 def _replaced(config: Mapping[str, Any], value_of: Callable[[str, Any], Any]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from accessibility import assert_accessible
 from browser_fixtures import OpenPage
 from dev_server import DevServer
 
-from rayexec.store import DirectoryRunStore
+from rayexec.events import RunStatus
+from rayexec.store import DirectoryRunStore, RunRecord
 from rayexec.testing.recorded_runs import record_large_run
 
 if TYPE_CHECKING:  # It is installed for tests in a browser only.
@@ -106,6 +107,77 @@ def test_arrows_choose_a_tab_and_the_address_has_it(open_page: OpenPage, server:
     page.reload()
     page.locator(".table-row", has_text="failed").nth(1).wait_for()
     assert page.locator(".table-row").count() == 2
+
+
+def test_the_log_is_one_stop_of_tab_and_its_lines_are_walked_by_arrows(
+    open_page: OpenPage, server: DevServer
+) -> None:
+    page = run_page(open_page, server, f"{RUN}?tab=log")
+    page.locator(".log-line").nth(400).wait_for(state="attached")
+    links = page.locator(".log-line a")
+    assert links.count() >= 300
+    page.get_by_label("Least level").focus()
+    stops = []
+    while True:
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            "() => { const e = document.activeElement;"
+            " return [e.closest('.log-box') !== null, e.tagName, e.className]; }"
+        )
+        if stops and stops[-1][0] and not stop[0]:
+            break
+        stops.append(stop)
+        assert len(stops) < 12, stops
+    inside = [(tag, name) for is_inside, tag, name in stops if is_inside]
+    assert inside[0] == ("DIV", "log-box")
+    assert [tag for tag, _ in inside[1:]] in ([], ["BUTTON"])
+
+    box = page.get_by_role("region", name="Lines of the log")
+    number = (
+        "() => [...document.querySelectorAll('.log-line')].indexOf("
+        "document.activeElement.closest('li'))"
+    )
+    box.evaluate("box => { box.scrollTop = 0; box.focus(); }")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(number) == 0
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate(number) == 1
+    page.keyboard.press("End")
+    assert page.evaluate(number) >= 499
+    page.keyboard.press("Home")
+    assert page.evaluate(number) == 0
+    # From the lines, Escape leads to the whole, and the next arrow back.
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Escape")
+    assert page.evaluate("() => document.activeElement.className") == "log-box"
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate(number) == 1
+    while not page.evaluate("() => document.activeElement.querySelector('.log-step a')"):
+        page.keyboard.press("ArrowDown")
+    key = page.evaluate("() => document.activeElement.querySelector('.log-step a').textContent")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("() => document.activeElement.textContent") == key
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/steps/{key}")
+
+
+def test_the_config_tab_names_the_environment_without_values(
+    open_page: OpenPage, dev_server: Start, tmp_path: Path
+) -> None:
+    environment = {"pip": ["numpy==2.1"], "env_vars": {"TOKEN": "of mine"}}
+    config = {"execution": {"config": {"ray": {"runtime_env": environment}}}}
+    store = DirectoryRunStore(tmp_path / "home")
+    store.create(RunRecord(RUN, "daily", RunStatus.SUCCESS, run_config=config)).close()
+    page = run_page(open_page, dev_server(home=tmp_path / "home"), f"{RUN}?tab=config")
+    facts = page.locator(".surroundings", has_text="Environment of the workers")
+    facts.wait_for()
+    words = facts.inner_text().split()
+    assert words[-4:] == ["pip", "numpy", "env", "vars", "TOKEN"][-4:]
+    page.get_by_text("The job's own config is merged in").wait_for()
+    assert "of mine" not in page.content()
 
 
 def test_lanes_by_op_and_a_gap_are_drawn(open_page: OpenPage, server: DevServer) -> None:

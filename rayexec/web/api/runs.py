@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from rayexec.config.masking import mask_env_vars
+from rayexec.config.masking import mask_env_vars, names_in_runtime_env
 from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.launch.launched_run import LaunchedRun, ask_to_end, locate
 from rayexec.launch.local_driver import Spares
@@ -102,6 +102,7 @@ def _described(session: Session, run: OpenRun) -> dict[str, Any]:
         "is_recorded": True,
         **details,
         "config_yaml": _yaml(record),
+        "runtime_env": names_in_runtime_env(record.run_config),
         "op_selection": None if record.op_selection is None else list(record.op_selection),
         "children": [run_row(each) for each in runs.children(record.run_id)],
         "parent": None if parent is None else run_row(parent),
@@ -187,6 +188,7 @@ def _launched(session: Session, run: LaunchedRun) -> dict[str, Any]:
         "materializations": [],
         "first_failed_rows": [],
         "config_yaml": "",
+        "runtime_env": {},
         "op_selection": None,
         "children": [],
         "parent": None,

@@ -117,6 +117,8 @@ class RunAnswer(Model):
 
     ``report`` is the document of ``rayexec run show --json``. ``damage`` says what is wrong with
     the log, and ``is_recorded`` is False for a run that is in no store within reach.
+    ``config_yaml`` has the job's own config merged in, and ``runtime_env`` has the keys of that of
+    the run with names of packages and variables, never with values.
     """
 
     report: dict[str, Any]
@@ -124,6 +126,7 @@ class RunAnswer(Model):
     is_recorded: bool
     damage: str | None
     config_yaml: str
+    runtime_env: dict[str, list[str]]
     op_selection: list[str] | None
     limits: list[RunLimit]
     waited: dict[str, float]

@@ -31,6 +31,8 @@ function configPanel({ config_yaml: yaml, report }) {
   },
   yaml.trim() ? h("pre", { class: "code", tabindex: "0" }, yaml)
     : h("p", { class: "muted" }, "This run had no config of its own."),
+  yaml.trim() && h("p", { class: "muted" }, "The job's own config is merged in, and what nobody "
+    + "wrote has its default. Secrets are masked."),
   h("dl", { class: "facts" },
     h("dt", null, "Selection"),
     h("dd", null, selection.length ? selection.map((op) => h("code", { class: "tag" }, op))
@@ -97,9 +99,13 @@ function timePanel({ report, critical_path: critical }) {
 }
 
 /** @param {RunDetails} details */
-function placePanel({ report, retention }) {
+function placePanel({ report, retention, runtime_env: environment }) {
+  const names = Object.entries(environment ?? {}).map(([key, all]) => (
+    [key, all.length ? all.join(", ") : "given"]));
   /** @type {[string, any][]} */
-  const groups = [["Versions", report.versions], ["Where it was started", report.origin],
+  const groups = [["Versions", report.versions],
+    ["Environment of the workers (runtime_env, names only)", Object.fromEntries(names)],
+    ["Where it was started", report.origin],
     ["Driver", report.driver],
     ["Its stored outputs are in use by", (retention?.in_use_by ?? []).join(", ")]];
   const shown = groups.filter(([, facts]) =>

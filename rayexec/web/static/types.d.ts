@@ -252,6 +252,7 @@ export interface RunDetails {
   /** What is wrong with its log. */
   damage: string | null;
   config_yaml: string;
+  runtime_env: Record<string, string[]>;
   op_selection: string[] | null;
   limits: { limit: string; most: number; held_by: string; how: string }[];
   waited: Record<string, number>;
