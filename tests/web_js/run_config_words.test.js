@@ -9,13 +9,13 @@ import { placeAt } from "../../rayexec/web/static/yaml_place.js";
 const TREE = {
   root: "0",
   types: {
-    0: { kind: "dict", words: "", keys: {
+    0: { kind: "dict", summary: "", keys: {
       ops: { type: "1", required: true, description: "Config of ops." },
       execution: { type: "9" },
     } },
-    1: { kind: "dict", words: "", keys: { load: { type: "2", required: true } } },
-    2: { kind: "dict", words: "", keys: { config: { type: "3", required: true } } },
-    3: { kind: "dict", words: "", keys: {
+    1: { kind: "dict", summary: "", keys: { load: { type: "2", required: true } } },
+    2: { kind: "dict", summary: "", keys: { config: { type: "3", required: true } } },
+    3: { kind: "dict", summary: "", keys: {
       n: { type: "4", required: true, description: "Rows." },
       mode: { type: "5", default: "FAST" },
       tree: { type: "6" },
@@ -23,15 +23,15 @@ const TREE = {
       tables: { type: "8" },
       many: { type: "11" },
     } },
-    4: { kind: "scalar", words: "int", takes_env: true },
-    5: { kind: "scalar", words: "FAST or SLOW",
+    4: { kind: "scalar", summary: "int", takes_env: true },
+    5: { kind: "scalar", summary: "FAST or SLOW",
       values: [{ value: "FAST" }, { value: "SLOW", description: "With care." }, { value: "no" }] },
-    6: { kind: "dict", words: "Tree", keys: { left: { type: "6" }, name: { type: "4" } } },
-    7: { kind: "scalar", words: "bool", values: [{ value: true }, { value: false }] },
-    8: { kind: "list", words: "list", items: "6" },
-    9: { kind: "selector", words: "", keys: { ray: { type: "10" }, in_process: { type: "10" } } },
-    10: { kind: "any", words: "any" },
-    11: { kind: "union", words: "int or tree", options: ["4", "6"] },
+    6: { kind: "dict", summary: "Tree", keys: { left: { type: "6" }, name: { type: "4" } } },
+    7: { kind: "scalar", summary: "bool", values: [{ value: true }, { value: false }] },
+    8: { kind: "list", summary: "list", items: "6" },
+    9: { kind: "selector", summary: "", keys: { ray: { type: "10" }, in_process: { type: "10" } } },
+    10: { kind: "any", summary: "any" },
+    11: { kind: "union", summary: "int or tree", options: ["4", "6"] },
   },
 };
 const WORDS = { tree: TREE, ops: ["load"], tags: ["db"], pools: [], env_vars: ["HOME", "N"] };

@@ -5,7 +5,7 @@
  * @typedef {{type: string, required?: boolean, default?: unknown, description?: string,
  *   is_secret?: boolean}} Key
  * @typedef {{kind: "dict" | "selector" | "map" | "list" | "union" | "scalar" | "any",
- *   words: string, description?: string, keys?: Record<string, Key>, is_open?: boolean,
+ *   summary: string, description?: string, keys?: Record<string, Key>, is_open?: boolean,
  *   values?: {value: unknown, description?: string}[], items?: string, fixed?: string[],
  *   options?: string[], tag?: string, takes_null?: boolean, takes_env?: boolean}} Type
  * @typedef {{root: string, types: Record<string, Type>}} Tree
@@ -23,6 +23,7 @@ const SPECIAL = /^(?:true|false|yes|no|on|off|null|~|)$/i;
 const NEEDS_QUOTES = /^[\s\-?:,[\]{}#&*!|>'"%@`]|[:#]\s|\s#|:$|\s$|^[-+.\d]/;
 const PLAIN_KEY = /^[A-Za-z_][\w.-]*$/;
 const MOST_ENV = 200;
+const MOST_WORDS = 60;
 
 /**
  * Returns the suggestions at a place.
@@ -33,7 +34,9 @@ export function completer(words) {
     if (!words) return [];
     const spot = spotAt(words.tree, place.path);
     const last = place.path[place.path.length - 1];
-    if (last === "env" && place.isFlow && place.slot === "value") {
+    const outer = last === "env" && place.slot === "value"
+      && spotAt(words.tree, place.path.slice(0, -1));
+    if (outer && outer.types.some((type) => type.takes_env)) {
       return ranked(names(words.env_vars, "environment"), place.prefix);
     }
     if (!spot) return [];
@@ -118,7 +121,9 @@ function titleOf(name, key, types) {
 
 /** @param {Type[]} types */
 function wordsOf(types) {
-  return [...new Set(types.map(({ words }) => words).filter(Boolean))].slice(0, 3).join(" or ");
+  const all = new Set(types.map(({ summary }) => summary).filter(Boolean));
+  const words = [...all].slice(0, 3).join(" or ");
+  return words.length > MOST_WORDS ? `${words.slice(0, MOST_WORDS - 1)}…` : words;
 }
 
 /** @param {Key | null} key @param {Type[]} types */
