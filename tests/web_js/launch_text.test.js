@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  added, bodyOf, draftOf, readDrafts, removed, selectionOf, selectionPart, tagsOf, tagsText,
+  added, bodyOf, draftOf, readDrafts, removed, selectionOf, selectionPart, stepsOf, tagsOf,
+  tagsText,
 } from "../../rayexec/web/static/launch_text.js";
 
 test("stored drafts are read with whatever is wrong with them", () => {
@@ -57,4 +58,10 @@ test("a draft becomes a body, or a problem", () => {
   assert.match(bodyOf(draftOf({ most: "0" })).problem, /whole number/);
   assert.match(bodyOf(draftOf({ where: "address" })).problem, /address/);
   assert.equal(bodyOf(draftOf({ where: "address", address: " h:1 " })).body.where, "h:1");
+});
+
+test("steps are parted by commas that are not in brackets", () => {
+  assert.deepEqual(stepsOf("load, weigh[a,b]* tidy.first"), ["load", "weigh[a,b]*", "tidy.first"]);
+  assert.deepEqual(stepsOf(" , "), []);
+  assert.deepEqual(stepsOf("weigh[a"), ["weigh[a"]);
 });

@@ -11,7 +11,10 @@ export class LaunchFields {
   constructor(options) {
     const { onChange } = options;
     this.selection = new SelectionBox({ onChange: (selection) => onChange({ selection }) });
-    /** @param {"tags" | "address" | "most" | "resumeFrom"} key @param {object} attributes */
+    /**
+     * @param {"tags" | "address" | "most" | "resumeFrom" | "steps"} key
+     * @param {object} attributes
+     */
     const field = (key, attributes) => {
       const input = h("input", {
         class: "input", type: "text", spellcheck: "false", autocomplete: "off", ...attributes,
@@ -36,6 +39,8 @@ export class LaunchFields {
     this.address = field("address", { placeholder: "auto, HOST:PORT, http://HOST:8265" });
     this.most = field("most", { inputmode: "numeric", placeholder: "as the config says" });
     this.resumeFrom = field("resumeFrom", { placeholder: "no earlier run", list: "launch-runs" });
+    this.steps = field("steps", { placeholder: "what has not succeeded", title: "Keys of steps; "
+      + "load* is load with all after it" });
     this.runs = h("datalist", { id: "launch-runs" });
     this.note = h("p", { class: "muted launch-kept", id: "launch-kept", role: "status" });
     this.element = h(
@@ -47,6 +52,7 @@ export class LaunchFields {
       labelled("Address", this.address),
       labelled("Steps at once", this.most),
       labelled("Resume from run", this.resumeFrom),
+      labelled("Steps to run again", this.steps),
       this.note,
       this.tagNames,
       this.runs,
@@ -62,6 +68,7 @@ export class LaunchFields {
     this.address.parentElement?.toggleAttribute("hidden", draft.where !== "address");
     this.most.value = draft.most;
     this.resumeFrom.value = draft.resumeFrom;
+    this.steps.value = draft.steps;
   }
 
   /** Takes away what a resumed run keeps of the former one. @param {boolean} isResumed */
@@ -69,9 +76,11 @@ export class LaunchFields {
     for (const field of [this.selection.input, this.tags, this.where, this.address, this.most]) {
       field.disabled = isResumed;
     }
-    this.note.textContent = isResumed ? "A resumed run keeps the ops and tags of the former run, "
-      + "and runs again what has not succeeded. Where it runs and how many steps at once, its "
-      + "config says." : "";
+    this.steps.parentElement?.toggleAttribute("hidden", !isResumed);
+    const words = isResumed ? "A resumed run keeps the ops and tags of the former run, and runs "
+      + "again what has not succeeded, or the named steps. Where it runs and how many steps at "
+      + "once, its config says." : "";
+    if (this.note.textContent !== words) this.note.textContent = words;
   }
 
   /** @param {string[]} names */

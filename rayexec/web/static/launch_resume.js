@@ -3,7 +3,8 @@
  *
  * @import { LaunchBody, ListedRun, RunDetails } from "./types.js"
  */
-import { get } from "./api.js";
+import { get, post } from "./api.js";
+import { stepsOf } from "./launch_text.js";
 
 const QUIET_MS = 200;
 
@@ -16,6 +17,8 @@ export class Resume {
     this.job = job;
     this.options = options;
     this.id = "";
+    /** @type {string[]} clauses over the steps to run again; those without success if none */
+    this.steps = [];
     /** @type {ListedRun | null} */
     this.run = null;
     /** @type {string | null} */
@@ -28,8 +31,12 @@ export class Resume {
     return this.id !== "";
   }
 
-  /** Names the run, by its id or the beginning of it. @param {string} id */
-  name(id) {
+  /**
+   * Names the run, by its id or the beginning of it, and its steps to run again.
+   * @param {import("./launch_text.js").Draft} draft
+   */
+  name({ resumeFrom: id, steps }) {
+    this.steps = stepsOf(steps);
     if (id.trim() === this.id) return;
     this.id = id.trim();
     this.run = null;
@@ -74,6 +81,21 @@ export class Resume {
   applied({ body, problem }) {
     if (!this.isOn) return { body, problem };
     const selection = this.run?.op_selection ?? [];
-    return { body: { yaml: body.yaml, selection, tags: {} }, problem: this.problem };
+    return { body: { yaml: body.yaml, selection, tags: {} }, problem: this.against() };
+  }
+
+  /** Says why the run cannot be resumed so. @returns {string | null} */
+  against() {
+    if (!this.run) return this.problem;
+    if (!this.run.is_over) return "The run to resume is not over.";
+    if (this.run.status !== "SUCCESS" || this.steps.length) return null;
+    return "All steps of this run are done: name those to run again.";
+  }
+
+  /** Starts the run that continues it. @param {string} yaml @returns {Promise<{run_id: string}>} */
+  start(yaml) {
+    const from = this.steps.length ? "steps" : "failure";
+    return post(`api/runs/${encodeURIComponent(this.run?.run_id ?? this.id)}/resume`,
+      { from, steps: this.steps, yaml }, this.options.signal);
   }
 }

@@ -3,7 +3,7 @@
  * browser.
  *
  * @typedef {{id: number, name: string, yaml: string, selection: string, tags: string,
- *   where: string, address: string, most: string, resumeFrom: string}} Draft
+ *   where: string, address: string, most: string, resumeFrom: string, steps: string}} Draft
  * @typedef {{drafts: Draft[], chosen: number}} Drafts
  */
 
@@ -16,7 +16,7 @@ const MOST_DRAFTS = 20;
 export function draftOf(given = {}) {
   return {
     id: 1, name: "Config 1", yaml: "", selection: "", tags: "", where: "", address: "", most: "",
-    resumeFrom: "", ...given,
+    resumeFrom: "", steps: "", ...given,
   };
 }
 
@@ -79,6 +79,14 @@ export function removed(all, id) {
  */
 export function selectionOf(text) {
   return text.split(/[\s,]+/).filter(Boolean);
+}
+
+/**
+ * Returns clauses over step keys, as "load, weigh[a,b]*": a comma in brackets is part of a key.
+ * @param {string} text @returns {string[]}
+ */
+export function stepsOf(text) {
+  return text.match(/(?:\[[^\]]*\]?|[^\s,[])+/g) ?? [];
 }
 
 /**

@@ -198,7 +198,7 @@ class Launchpad {
   show(draft) {
     this.editor.open(draft.yaml);
     this.fields.show(draft);
-    this.resume.name(draft.resumeFrom);
+    this.resume.name(draft);
     this.fields.resumes(this.resume.isOn);
     this.checked = null;
     this.later(0);
@@ -207,10 +207,8 @@ class Launchpad {
   /** @param {Partial<Draft>} fields */
   changed(fields) {
     this.tabs.change(fields);
-    if (fields.resumeFrom !== undefined) {
-      this.resume.name(fields.resumeFrom);
-      this.fields.resumes(this.resume.isOn);
-    }
+    this.resume.name(this.tabs.draft);
+    this.fields.resumes(this.resume.isOn);
     this.later(QUIET_MS);
   }
 
@@ -354,8 +352,10 @@ class Launchpad {
   async copy(form) {
     const { body } = this.asked();
     try {
-      const resume = this.resume.run?.run_id ?? null;
-      const texts = await post(`${this.api}/copy`, { ...body, resume_from: resume }, this.signal);
+      const resumed = this.resume.run && {
+        resume_from: this.resume.run.run_id, steps: this.resume.steps,
+      };
+      const texts = await post(`${this.api}/copy`, { ...body, ...resumed }, this.signal);
       await copyText(texts[form], form === "cli" ? "Command" : "Python");
     } catch (error) {
       toastError(error);
@@ -374,11 +374,8 @@ class Launchpad {
     const { body } = this.asked();
     this.tabs.save();
     try {
-      const resume = this.resume.run?.run_id;
-      const { run_id: run } = resume
-        ? await post(`api/runs/${encodeURIComponent(resume)}/resume`,
-          { from: "failure", steps: null, yaml: body.yaml }, this.signal)
-        : await post(`${this.api}/launch`, body, this.signal);
+      const { run_id: run } = await (this.resume.run ? this.resume.start(body.yaml)
+        : post(`${this.api}/launch`, body, this.signal));
       go(path("runs", run));
     } catch (error) {
       if (this.signal.aborted) return;
