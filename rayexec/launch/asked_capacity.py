@@ -27,10 +27,15 @@ runpy.run_module("rayexec.launch.asked_capacity", run_name="__main__", alter_sys
 
 
 class AskedCapacity:
-    """The capacities of clusters by address, each at most 15 s old."""
+    """The capacities of clusters by address.
+
+    One that is older than 15 s is asked for anew, and given until the answer is there: who types
+    run config must not wait for it.
+    """
 
     def __init__(self) -> None:
         self._asked: dict[str, tuple[float, asyncio.Task[dict[str, Any]]]] = {}
+        self._last: dict[str, dict[str, Any]] = {}
 
     async def of(self, address: str) -> dict[str, Any]:
         """Return the fields of the Capacity of the cluster at ``address``.
@@ -39,9 +44,19 @@ class AskedCapacity:
         """
         now = time.monotonic()
         if address not in self._asked or now - self._asked[address][0] > LIFETIME_S:
-            self._asked[address] = now, asyncio.create_task(_ask(address))
+            task = asyncio.create_task(_ask(address))
+            # Nobody may come back for its answer.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._asked[address] = now, task
+        task = self._asked[address][1]
+        if not task.done() and address in self._last:
+            return self._last[address]
         try:
-            return await asyncio.wait_for(asyncio.shield(self._asked[address][1]), WAIT_S)
+            self._last[address] = await asyncio.wait_for(asyncio.shield(task), WAIT_S)
+            return self._last[address]
+        except EngineError:
+            self._last.pop(address, None)
+            raise
         except asyncio.TimeoutError:
             raise EngineError(f"{address} has not answered yet.") from None
 

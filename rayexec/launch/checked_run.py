@@ -32,7 +32,7 @@ from rayexec.launch.run_text import IN_PROCESS, ON_RAY, RunText
 from rayexec.plan import Plan, compile_job
 from rayexec.run.spec import RunSpec
 
-__all__ = ["CheckedRun", "check_run"]
+__all__ = ["CheckedRun", "check_run", "on_ray_at"]
 
 # First keys of problems that are not about the text.
 _ELSEWHERE = (("selection",), ("tags",))
@@ -119,6 +119,12 @@ def check_run(job: Job, text: RunText) -> CheckedRun:
     if checked.plan is not None and checked.config is not None:
         _resolve(job, checked, tags)
     return checked
+
+
+def on_ray_at(address: str, spec: RunSpec) -> RunSpec:
+    """Return the run as it is where its driver attaches to the Ray at ``address``."""
+    settings = override_execution(spec.config.execution, address=address)
+    return replace(spec, config=replace(spec.config, execution=settings))
 
 
 def _read_config(job: Job, checked: CheckedRun) -> None:

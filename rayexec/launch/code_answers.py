@@ -160,21 +160,31 @@ class CodeAnswers:
         }
 
     def plan(
-        self, job: str, capacity: Mapping[str, Any] | None = None, **text: Any
+        self,
+        job: str,
+        capacity: Mapping[str, Any] | None = None,
+        warm: str | None = None,
+        **text: Any,
     ) -> dict[str, Any]:
         """Return the preview of a run beside its mistakes.
 
-        ``capacity`` has the fields of the Capacity of a cluster; None is this machine.
+        ``warm`` is the address of a Ray for a run on Ray that names no cluster. ``capacity`` has
+        the fields of the Capacity of that Ray, or of the named one.
         """
-        from rayexec.launch.checked_run import check_run
+        from rayexec.launch.checked_run import check_run, on_ray_at
         from rayexec.views.plan_preview import capacity_for, preview
 
         chosen = self._find(job)[1]
-        run = check_run(chosen, RunText(**text))
+        written = RunText(**text)
+        run = check_run(chosen, written)
         document: dict[str, Any] = {"job": chosen.name}
         if run.spec is not None:
-            size = capacity_for(run.spec, None) if capacity is None else as_capacity(capacity)
-            document = preview(run.spec, size, self._timings(run.spec.plan)).to_dict()
+            named = written.address or written.dashboard
+            address = named or (warm if run.is_on_ray else None)
+            spec = run.spec if address is None else on_ray_at(address, run.spec)
+            is_asked = capacity is not None and address is not None
+            size = as_capacity(capacity) if is_asked else capacity_for(spec, None)
+            document = preview(spec, size, self._timings(spec.plan)).to_dict()
         check = self._check_document(chosen, run)
         return {**document, "is_valid": run.is_valid, "check": check}
 

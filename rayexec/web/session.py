@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from aiohttp import web
 
+from rayexec.launch.asked_capacity import AskedCapacity
 from rayexec.store import RunStore, default_store, store_at
 from rayexec.web.all_runs import RunList
 from rayexec.web.open_runs import OpenRuns
@@ -65,6 +66,8 @@ class Session:
     watched_cluster: Any = None
     #: The number of downloads under way.
     downloads: int = 0
+    #: The sizes of clusters, for previews of runs.
+    capacity: AskedCapacity = field(default_factory=AskedCapacity)
     #: Whether each answer is held against its model, as tests do.
     checks_answers: bool = False
     _threads: ThreadPoolExecutor = field(

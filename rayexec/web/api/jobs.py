@@ -12,7 +12,6 @@ import yaml
 from aiohttp import web
 
 from rayexec.errors import EngineError
-from rayexec.launch.asked_capacity import AskedCapacity
 from rayexec.launch.hosted_code import (
     AskError,
     CodeEndedError,
@@ -22,7 +21,7 @@ from rayexec.launch.hosted_code import (
 )
 from rayexec.launch.launching import launch_job
 from rayexec.launch.run_text import IN_PROCESS, ON_RAY, RunText
-from rayexec.launch.warm_cluster import ClusterState
+from rayexec.launch.warm_cluster import ClusterState, WarmCluster
 from rayexec.selection.clauses import split_clauses
 from rayexec.views.run_report import run_row
 from rayexec.web.endpoints import ApiError, Call, get, post
@@ -133,7 +132,8 @@ async def start(session: Session) -> None:
 
 
 async def stop(session: Session) -> None:
-    """End the process with the code."""
+    """End the process with the code, and questions to clusters."""
+    await session.capacity.close()
     if session.code is not None:
         await session.code.close()
 
@@ -144,7 +144,6 @@ class JobEndpoints:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._runs = RunsOfJobs(session)
-        self._capacity = AskedCapacity()
 
     async def list(self, call: Call[NoQuery]) -> dict[str, Any]:
         """Return the jobs and the state of their code."""
@@ -216,23 +215,32 @@ class JobEndpoints:
         )
 
     async def plan(self, call: Call[RunBody]) -> dict[str, Any]:
-        """Return the preview of a run."""
-        text, cluster = self._text(call.given), self._session.cluster
-        if text["where"] == ON_RAY and cluster is not None:
-            is_there = not cluster.is_own or cluster.state is ClusterState.UP
-            text["where"] = (cluster.address if is_there else None) or ON_RAY
-        capacity, notes = None, []
-        wanted = RunText(where=call.given.where or None)
+        """Return the preview of a run, on the Ray that a launch would use."""
+        text, warm = self._text(call.given), None
+        wanted = RunText(where=text["where"])
         if self._session.options.is_read_only and wanted.where not in (None, IN_PROCESS, ON_RAY):
             # Who connects to a cluster shows it a token, and executes its pickles.
             raise ApiError(403, "a read-only server connects to no cluster that its readers name.")
-        if (address := RunText(where=text["where"]).address) is not None:
+        if wanted.where in (None, ON_RAY):
+            warm = self._warm_address()
+        capacity, notes = None, []
+        if (address := wanted.address or warm) is not None:
             try:
-                capacity = await self._capacity.of(address)
+                capacity = await self._session.capacity.of(address)
             except EngineError as error:
                 notes.append(str(error))
-        plan = await self._ask(call, "plan", capacity=capacity, **text)
+        plan = await self._ask(call, "plan", capacity=capacity, warm=warm, **text)
         return {**plan, "notes": [*notes, *plan.get("notes", ())]}
+
+    def _warm_address(self) -> str | None:
+        """Return the Ray of this server, which runs without a cluster of their own attach to.
+
+        None before the start of an own one.
+        """
+        cluster: WarmCluster | None = self._session.cluster
+        if cluster is None or (cluster.is_own and cluster.state is not ClusterState.UP):
+            return None
+        return cluster.address or self._session.options.address
 
     async def copy(self, call: Call[CopyBody]) -> dict[str, Any]:
         """Return what runs the same."""
