@@ -5,12 +5,14 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from rayexec import (
     AssetMaterialization,
     DynamicOut,
     DynamicOutput,
     MetadataValue,
+    OpExecutionContext,
     Out,
     Output,
     RetryPolicy,
@@ -19,16 +21,16 @@ from rayexec import (
 )
 
 MARKS = Path(__file__).with_name("marks")
-HERE = {"execution": {"config": {"in_process": {}}}}
+HERE: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 LIMITS = [{"key": "database", "value": "redshift", "limit": 1}]
-AT_ONCE = {"max_concurrent": 4, "tag_concurrency_limits": LIMITS}
-ON_RAY = {"execution": {"config": {"ray": AT_ONCE}}}
+AT_ONCE: dict[str, Any] = {"max_concurrent": 4, "tag_concurrency_limits": LIMITS}
+ON_RAY: dict[str, Any] = {"execution": {"config": {"ray": AT_ONCE}}}
 # The cluster that a test names, where a driver is to attach to one.
 THERE = {"address": os.environ["DOORS_RAY"]} if "DOORS_RAY" in os.environ else {}
 
 
 @op(out={"low": Out(int), "high": Out(int, is_required=False)})
-def ends(context):
+def ends(context: OpExecutionContext) -> Any:
     """Find both ends."""
     print("seeking <b>ends</b>")
     context.log.info("line \x1b[31mred\x1b[0m")
@@ -67,20 +69,20 @@ def five() -> int:
 
 
 @job(config=HERE, description="Skips a step.")
-def skipped():
+def skipped() -> None:
     low, high = ends()
     low_of(low, five())
     high_of(high)
 
 
 @op(out=DynamicOut(int))
-def split():
+def split() -> Any:
     for number in range(6):
         yield DynamicOutput(number, str(number))
 
 
 @op(retry_policy=RetryPolicy(max_retries=1), tags={"database": "redshift"})
-def load(context, number: int) -> int:
+def load(context: OpExecutionContext, number: int) -> int:
     print("loading", number, file=sys.stderr)
     time.sleep(0.02)
     if number == 3:
@@ -89,7 +91,7 @@ def load(context, number: int) -> int:
 
 
 @op(retry_policy=RetryPolicy(max_retries=1), tags={"database": "redshift"})
-def hold(context, number: int) -> int:
+def hold(context: OpExecutionContext, number: int) -> int:
     time.sleep(0.15)
     if number == 2 and context.retry_number == 0:
         raise ConnectionError("too many connections")
@@ -102,12 +104,12 @@ def total(numbers: list[int]) -> int:
 
 
 @job(config=HERE)
-def failed():
+def failed() -> None:
     total(split().map(load).collect())
 
 
 @job(config=ON_RAY)
-def limited():
+def limited() -> None:
     total(split().map(hold).collect())
 
 
@@ -124,7 +126,7 @@ def size(data: bytes) -> int:
 
 
 @job(config=HERE)
-def cached():
+def cached() -> None:
     size(kept())
 
 
@@ -136,12 +138,13 @@ def end_by_signal(number: int) -> int:
 
 
 @job(config=HERE)
-def ended():
+def ended() -> None:
     end_by_signal(five())
 
 
 @op(tags={"database": "redshift"})
 def wait_for_mark(number: int) -> int:
+    time.sleep(0.2)
     while not (MARKS / "end").exists():
         time.sleep(0.05)
     return number
@@ -149,10 +152,11 @@ def wait_for_mark(number: int) -> int:
 
 @op(pool="single")
 def keep_pool() -> int:
-    return wait_for_mark(0)
+    number: int = wait_for_mark(0)
+    return number
 
 
 @job(config={"execution": {"config": {"ray": {**AT_ONCE, **THERE}}}})
-def lasting():
+def lasting() -> None:
     total(split().map(wait_for_mark).collect())
     keep_pool()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import math
 
-__all__ = ["at_least", "bytes_in_words", "counted", "duration", "iso_time"]
+__all__ = ["amount_in_words", "at_least", "bytes_in_words", "counted", "duration", "iso_time"]
 
 
 def duration(seconds: float) -> str:
@@ -37,6 +37,11 @@ def bytes_in_words(count: float) -> str:
         count /= 1024
     tenths = _rounded(count * 10)
     return f"{tenths // 10:,}.{tenths % 10} TiB"
+
+
+def amount_in_words(amount: float) -> str:
+    """Return an amount of a resource, such as ``0.25``: two decimals at most, no zeros behind."""
+    return f"{_rounded(amount * 100) / 100:,.2f}".rstrip("0").rstrip(".")
 
 
 def _rounded(value: float) -> int:

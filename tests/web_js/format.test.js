@@ -6,7 +6,7 @@ import { ago, amount, bytes, clock, count, duration, seconds } from
   "../../rayexec/web/static/format.js";
 
 /** @type {{durations: [number, string][], sizes: [number, string][],
- *   counts: [number, string, string][]}} */
+ *   amounts: [number, string][], counts: [number, string, string][]}} */
 const CASES = JSON.parse(
   readFileSync(new URL("../views/quantities.json", import.meta.url), "utf8"),
 );
@@ -18,6 +18,10 @@ test("durations read as on the command line", () => {
 
 test("sizes read as on the command line", () => {
   for (const [size, text] of CASES.sizes) assert.equal(bytes(size), text);
+});
+
+test("amounts read as on the command line", () => {
+  for (const [number, text] of CASES.amounts) assert.equal(amount(number), text);
 });
 
 test("counts with nouns read as on the command line", () => {

@@ -19,6 +19,7 @@ from rayexec.cluster.status import ClusterStatus, LimitStatus, cluster_status
 from rayexec.cluster.tokens import readable_by_others, token_path
 from rayexec.config.yaml_files import read_yaml
 from rayexec.errors import LoadError
+from rayexec.views.quantities import amount_in_words, bytes_in_words
 
 __all__ = ["bring_up", "show_status", "take_down"]
 
@@ -203,7 +204,8 @@ def _status_lines(status: ClusterStatus) -> Iterator[str]:
     yield ""
     width = max(len(limit.name) for limit in status.limits)
     for limit in status.limits:
-        yield f"{limit.kind:<5}  {limit.name:<{width}}  {limit.used:g} of {limit.total:g} used"
+        use = f"{amount_in_words(limit.used)} of {amount_in_words(limit.total)} used"
+        yield f"{limit.kind:<5}  {limit.name:<{width}}  {use}"
         yield from (f"         {line}" for line in _more(limit))
     if status.unknown:
         yield f"Their holders are unknown: {status.unknown}."
@@ -212,17 +214,15 @@ def _status_lines(status: ClusterStatus) -> Iterator[str]:
 def _more(limit: LimitStatus) -> Iterator[str]:
     if limit.nodes > 1:
         yield (
-            f"Warning: {limit.nodes} nodes declare it, so it is {limit.total:g} in all, and what "
-            "each of them has is a limit of its own. Declare it on one node."
+            f"Warning: {limit.nodes} nodes declare it, so it is {amount_in_words(limit.total)} in "
+            "all, and what each of them has is a limit of its own. Declare it on one node."
         )
     for holder in limit.holders or ():
         where = f", pid {holder.pid} on node {(holder.node_id or '?')[:8]}" if holder.pid else ""
-        yield f"{holder.amount:g} held by {holder.kind} {holder.name}{where}, job {holder.job_id}"
+        held = f"{amount_in_words(holder.amount)} held by {holder.kind} {holder.name}"
+        yield f"{held}{where}, job {holder.job_id}"
 
 
 def _amount(name: str, amount: float) -> str:
-    return (
-        f"{amount / 1024**3:.1f} GiB"
-        if name in ("memory", "object_store_memory")
-        else f"{amount:g}"
-    )
+    is_bytes = name in ("memory", "object_store_memory")
+    return bytes_in_words(amount) if is_bytes else amount_in_words(amount)

@@ -71,7 +71,8 @@ export function count(number, noun) {
  * @returns {string}
  */
 export function amount(number) {
-  return new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 }).format(number);
+  const hundredths = rounded(number * 100) / 100;
+  return new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 }).format(hundredths);
 }
 
 /**

@@ -51,7 +51,8 @@ export function runHead(first, signal) {
     setContent(progress, counts, () => [bar(counts)]);
     const all = now && !isOver ? `${count(now.over)} of ${count(now.steps, "step")}`
       + (now.is_final ? "" : " so far") : "";
-    setText(words, [all, inOneLine(counts)].filter(Boolean).join(": ") || "no steps yet");
+    setText(words, [all, inOneLine(counts)].filter(Boolean).join(": ")
+      || (isOver ? "no steps" : "no steps yet"));
     drawTimes();
     const children = details.children ?? [];
     relatives.hidden = !details.parent && !children.length && !report.parent_run_id;
