@@ -108,17 +108,23 @@ class DoorsStore:
 
     @contextlib.contextmanager
     def lasting(self) -> Iterator[str]:
-        """Have a run under way whose steps wait for each other; it ends with the block."""
+        """Have a run under way whose steps wait for each other; it ends with the block.
+
+        A run of the same job comes before, so that the times of its ops are known.
+        """
         import ray
 
-        address = ray.get_runtime_context().gcs_address
+        address, end = ray.get_runtime_context().gcs_address, self.marks / "end"
+        end.touch()
+        assert self.driven("lasting", DOORS_RAY=address).wait(_PATIENCE_S) == 0
+        self.note_new("before lasting")
+        end.unlink()
         driver = self.driven("lasting", DOORS_RAY=address)
         try:
             yield until(lambda: self.note_new("lasting"))
         finally:
-            (self.marks / "end").touch()
+            end.touch()
             assert driver.wait(_PATIENCE_S) == 0
-            self.runs.pop("lasting", None)
 
 
 @contextlib.contextmanager

@@ -6,20 +6,25 @@ that are known, each of its type, and no more of them than a driver writes.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from rayexec.errors import StoreError
-from rayexec.store.base import RunReader, RunStore, current, now
-from rayexec.store.record import is_over
+from rayexec.store.base import RunReader, RunStore, current, now, watch
+from rayexec.store.record import RunRecord, is_over
 
-__all__ = ["counts_of", "now_of", "read_now"]
+__all__ = ["ask_now", "counts_of", "now_of", "read_now"]
 
 _MOST_CHARACTERS = 1_000  # of a text
 _MOST_QUEUES, _MOST_NAMED, _MOST_NODES = 200, 8, 1_000
 _MOST_RUNNING, _MOST_RETRIES = 200, 50
+# A state of a moment ago is as good as the next one; drivers write five in a second.
+_FRESH_S, _LOOK_S = 1.0, 0.05
 _GREATEST = 2.0**53  # whole numbers that a browser has exactly
 
 _Reading: TypeAlias = Callable[[Any], Any]
@@ -31,6 +36,28 @@ def now_of(store: RunStore, reader: RunReader) -> dict[str, Any] | None:
         return None
     data = now(store, reader.run_id)
     return None if data is None else read_now(data, reader.run_id)
+
+
+def ask_now(
+    store: RunStore, reader: RunReader, record: RunRecord, *, patience_s: float
+) -> dict[str, Any] | None:
+    """Ask the driver of a run for its state, and await the answer; None without one.
+
+    A driver on another host is not waited for. Raises StoreError.
+    """
+    if is_over(record) or record.driver is None or record.driver.host != socket.gethostname():
+        return None
+    asked_at = time.time()
+    with contextlib.suppress(StoreError):  # A store that is not writable.
+        watch(store, reader.run_id)
+    until = time.monotonic() + patience_s
+    while True:
+        state = now_of(store, reader)
+        if state is not None and state["time"] >= asked_at - _FRESH_S:
+            return state
+        if time.monotonic() >= until or is_over(current(reader)):
+            return None
+        time.sleep(_LOOK_S)
 
 
 def read_now(data: bytes, run_id: str) -> dict[str, Any]:
@@ -45,9 +72,15 @@ def read_now(data: bytes, run_id: str) -> dict[str, Any]:
     return {**state, "as_of": state["time"]}
 
 
-def counts_of(state: dict[str, Any]) -> dict[str, int]:
+def counts_of(state: Mapping[str, Any]) -> dict[str, int]:
     """Return the number of steps by state, those that run or wait among them."""
-    counts = {**state["ends"], "running": state["running_count"], "waiting": state["waiting"]}
+    retrying = min(len(state["retries"]), state["waiting"])
+    counts = {
+        **state["ends"],
+        "running": state["running_count"],
+        "retrying": retrying,
+        "waiting": state["waiting"] - retrying,
+    }
     return {name: count for name, count in counts.items() if count}
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "failures",
     "node_counts",
     "summary",
+    "times_by",
 ]
 
 _NO_FACTS = BatchFacts(DRIVER_BATCH)
@@ -139,8 +140,7 @@ def node_counts(columns: ReadColumns) -> list[NodeCounts]:
     for path, op, end, count in zip(*(ended[name].to_pylist() for name in names), strict=True):
         ops[path] = steps.ops[op]
         by_end[path][_ENDS[end]] += count
-    attempts = columns.attempts.table()
-    times = _times(attempts.append_column("by", path_of_step.take(attempts["step"])))
+    times = times_by(columns, path_of_step)
     return [
         NodeCounts(path, ops[index], by_end[index], *times.get(index, (0, 0.0, 0.0)))
         for index, path in enumerate(paths)
@@ -159,8 +159,7 @@ def summary(columns: ReadColumns) -> RunSummary:
         *(ended[name].to_pylist() for name in ("op", "end", "count_all")), strict=True
     ):
         ops[op].counts[_ENDS[end]] = count
-    attempts = columns.attempts.table()
-    times = _times(attempts.append_column("by", steps.arrow_ops().take(attempts["step"])))
+    times = times_by(columns, steps.arrow_ops())
     for op, (count, seconds, longest) in times.items():
         ops[op].attempts, ops[op].seconds, ops[op].longest = count, seconds, longest
     workers, longest_queue = _workers(columns)
@@ -183,6 +182,12 @@ def _in_order_of_steps(columns: ReadColumns, ops: list[OpSummary]) -> list[OpSum
     """Return the ops that have steps, in the order of their first ones."""
     unique = arrow_of(columns.steps.op_of_step).unique()
     return [ops[index] for index in unique.to_pylist()]
+
+
+def times_by(columns: ReadColumns, value_of_step: Any) -> dict[int, tuple[int, float, float]]:
+    """Return number, sum of seconds and most seconds of the attempts of steps with each value."""
+    attempts = columns.attempts.table()
+    return _times(attempts.append_column("by", value_of_step.take(attempts["step"])))
 
 
 def _times(attempts: Any) -> dict[int, tuple[int, float, float]]:

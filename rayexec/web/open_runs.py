@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from rayexec.errors import RunNotFoundError
+from rayexec.errors import RunNotFoundError, StoreError
 from rayexec.launch.launched_run import locate_recorded
 from rayexec.launch.monitor import RunMonitor
 from rayexec.launch.notes import RecordedRun
 from rayexec.store import RunRecord, is_over
+from rayexec.store.base import watch
+from rayexec.views.now import now_of
+from rayexec.views.remaining import with_remaining
 from rayexec.views.run_columns import MOST_ROWS, RunColumns
 from rayexec.views.run_report import RunReport
+from rayexec.views.step_times import last_means
 from rayexec.web.memory_use import give_memory_back, take_memory_sparingly
 
 __all__ = ["OpenRun", "OpenRuns", "reads_run"]
@@ -25,6 +30,8 @@ IDLE_S = 60.0
 PARTS_IDLE_S = 20.0
 MOST_OPEN = 6
 _MOST_ENCODED = 4
+# The bound of the rest is made anew after a second, or after thirty times as long as it took.
+_REST_S, _REST_SHARE = 1.0, 30.0
 _MOST_KEPT_BYTES = 256 * 1024
 
 T = TypeVar("T")
@@ -52,6 +59,10 @@ class OpenRun:
         #: Bytes of the last messages of rows, by first row and version: tabs ask for the same ones.
         self._encoded: dict[tuple[int, int], bytes] = {}
         self._made: dict[str, _Made] = {}
+        #: When the bound of the rest was made, the seconds that took, and the bound.
+        self._rest: tuple[float, float, Any] = (float("-inf"), 0.0, None)
+        #: Mean seconds of ops in an earlier run.
+        self._earlier: Mapping[str, float] | None = None
 
     @property
     def run_id(self) -> str:
@@ -156,6 +167,29 @@ class OpenRun:
                 give_memory_back()
         finally:
             self._lock.release()
+
+    def state(self, *, asks: bool) -> dict[str, Any] | None:
+        """Return the present state with the least remaining time; None once the run is over.
+
+        With ``asks`` its driver is asked to tell it. Raises StoreError.
+        """
+        store, reader = self.run.store, self.run.reader
+        if asks:
+            with contextlib.suppress(StoreError):  # A store that is not writable.
+                watch(store, reader.run_id)
+        state = now_of(store, reader)
+        if state is None:
+            return None
+        now = time.monotonic()
+        made_at, took, rest = self._rest
+        if now - made_at > max(_REST_S, _REST_SHARE * took):
+            if self._earlier is None:
+                job, ops = self.read(lambda columns: (columns.record.job_name, columns.steps.ops))
+                self._earlier, _ = last_means(store, job, ops)
+            earlier = self._earlier
+            rest = self.read(lambda columns: with_remaining(columns, state, earlier)["remaining"])
+            self._rest = (now, time.monotonic() - now, rest)
+        return {**state, "remaining": rest}
 
     def report(self) -> dict[str, Any]:
         """Return the document of ``rayexec run show --json``."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from rayexec.errors import RayexecError, RunNotFoundError, StoreError
+from rayexec.errors import RayexecError, RunNotFoundError
 from rayexec.names import RUN_ID
 from rayexec.store import RunRecord, is_over
-from rayexec.store.base import watch
-from rayexec.views.now import now_of
 from rayexec.web.actions import actions_of
 from rayexec.web.all_runs import listed_row
 from rayexec.web.followed_runs import FollowedRun
@@ -139,12 +136,7 @@ def _look(session: Session, run_id: str, *, asks: bool) -> _Look:
     def read(run: OpenRun) -> _Look:
         version, counts = run.read(lambda columns: (columns.version, dict(columns.counts)))
         record = run.record()
-        state = None
-        if not is_over(record):
-            if asks:
-                with contextlib.suppress(StoreError):  # A store that is not writable.
-                    watch(run.run.store, run.run_id)
-            state = now_of(run.run.store, run.run.reader)
+        state = None if is_over(record) else run.state(asks=asks)
         light = {
             "status": str(record.status),
             "is_over": is_over(record),

@@ -121,6 +121,22 @@ def test_the_head_of_each_run_says_what_run_show_prints(open_at: Open, store: Do
         assert heads == ([f"{counted(int(failed[1]), 'step')} failed"] if failed else []), kind
 
 
+def test_the_page_of_a_run_under_way_says_what_run_show_prints(
+    open_at: Open, store: DoorsStore
+) -> None:
+    with store.lasting() as run_id:
+        page = open_at(f"runs/{run_id}")
+        page.locator(".run-words").get_by_text("1 of 9 steps").wait_for()
+        page.locator(".run-words").get_by_text("2 running").wait_for()
+        page.locator(".run-times").get_by_text(" left, because of database=redshift 1").wait_for()
+        facts = facts_of(run_id)
+        assert page.locator(".run-words").inner_text() == facts["steps"]
+        times = page.locator(".run-times").inner_text().split(" · ")
+        least, cause = facts["left"].split(", ")
+        assert f"{least} left, {cause}" in times
+    page.locator(".run-status", has_text="Success").wait_for()
+
+
 def test_the_steps_of_a_run_say_what_its_export_has(
     open_at: Open, store: DoorsStore, tmp_path: Path
 ) -> None:

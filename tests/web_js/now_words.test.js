@@ -6,7 +6,7 @@ import {
   heldFor,
   moreOf,
   nameOf,
-  remaining,
+  leftOf,
   slotWords,
   spoken,
   usedOf,
@@ -51,10 +51,13 @@ test("the states of all steps add up to the run", () => {
   assert.equal(Object.values(counts).reduce((a, b) => a + b), NOW.steps);
 });
 
-test("a rest is foretold from enough steps only", () => {
-  assert.equal(remaining(NOW, 20), 30);
-  assert.equal(remaining({ ...NOW, over: 3 }, 20), null);
-  assert.equal(remaining({ ...NOW, over: 100 }, 20), null);
+test("the rest has a bound, its cause, and the ops without a time", () => {
+  const rest = { seconds: 12.34, because_of: "the longest path", unknown_ops: [] };
+  assert.equal(leftOf({ ...NOW, remaining: rest }),
+    "at least 12.3 s left, because of the longest path");
+  assert.equal(leftOf({ ...NOW, remaining: { ...rest, unknown_ops: ["a", "b"] } }),
+    "at least 12.3 s left, because of the longest path; no time is known of a, b");
+  assert.equal(leftOf({ ...NOW, remaining: null }), "");
 });
 
 test("what a screen reader hears changes with the limits, not with each second", () => {

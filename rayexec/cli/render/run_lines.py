@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rayexec.cli.printable import printable_line
 from rayexec.cli.render.tables import state_of, utc_time
@@ -11,7 +12,9 @@ from rayexec.events import RunStatus
 from rayexec.execute import RunResult
 from rayexec.store import RunRecord
 from rayexec.strict_json import json_text
+from rayexec.views.now import counts_of
 from rayexec.views.quantities import bytes_in_words, counted, duration
+from rayexec.views.remaining import remaining_in_words
 from rayexec.views.run_report import RunReport, seconds_of, times_of
 from rayexec.views.run_summary import RunSummary
 from rayexec.views.worker_use import NodeUse
@@ -45,10 +48,14 @@ def ended_line(record: RunRecord) -> str:
     return printable_line(f"Run {record.run_id} {end}{took}{note}.")
 
 
-def report_lines(report: RunReport) -> Iterator[str]:
-    """Yield the report on a run, one fact a line."""
+def report_lines(report: RunReport, state: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """Yield the report on a run, one fact a line, with its present ``state``."""
     record, summary, seconds = report.record, report.summary, seconds_of(report.record)
-    counts = ", ".join(f"{count:,} {end}" for end, count in summary.counts.items() if count)
+    ends = summary.counts if state is None else counts_of(state)
+    counts = ", ".join(f"{count:,} {end}" for end, count in ends.items() if count)
+    if state is not None:
+        so_far = "" if state["is_final"] else " so far"
+        counts = f"{state['over']:,} of {counted(state['steps'], 'step')}{so_far}: {counts}"
     driver = record.driver
     facts = {
         "job": record.job_name,
@@ -59,6 +66,7 @@ def report_lines(report: RunReport) -> Iterator[str]:
         if seconds is None and summary.latest is not None
         else None,
         "steps": counts or "none",
+        "left": None if state is None else remaining_in_words(state["remaining"]),
         "from": _source(record),
         "selection": ", ".join(record.op_selection) if record.op_selection else None,
         "tags": _pairs(record.tags, "="),

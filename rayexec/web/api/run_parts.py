@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from aiohttp import web
 
-from rayexec.errors import RunNotFoundError, StoreError
+from rayexec.errors import RunNotFoundError
 from rayexec.launch.exported_run import EXPORTS
 from rayexec.launch.launched_run import LaunchedRun, locate
 from rayexec.names import node_path
-from rayexec.store.base import watch
 from rayexec.views.graph_layout import layout_of
 from rayexec.views.graph_model import GraphModel, graph_of_log
 from rayexec.views.log_search import log_page
-from rayexec.views.now import now_of
 from rayexec.views.run_columns import RunColumns
 from rayexec.web.downloads import download
 from rayexec.web.endpoints import ApiError, Call, get
@@ -194,14 +191,8 @@ async def _now(call: Call[NoQuery]) -> dict[str, Any]:
 
 
 def _state(call: Call[NoQuery]) -> dict[str, Any]:
-
-    def state(run: OpenRun) -> dict[str, Any] | None:
-        with contextlib.suppress(StoreError):  # A store that is not writable.
-            watch(run.run.store, run.run_id)
-        return now_of(run.run.store, run.run.reader)
-
     run_id = checked_run_id(call.path["run_id"])
-    document = reads_run(state, call.session.open_runs, run_id)
+    document = reads_run(lambda run: run.state(asks=True), call.session.open_runs, run_id)
     if document is None:
         raise ApiError(404, f"run {run_id} is over, or its driver does not tell what it does.")
     return document

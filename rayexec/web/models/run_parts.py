@@ -108,7 +108,7 @@ _FIELDS: dict[str, Any] = {name: (kind, ...) for name, kind in get_type_hints(At
 _AttemptFields = create_model("_AttemptFields", __base__=Model, **_FIELDS)
 
 
-class AttemptDetails(_AttemptFields):  # type: ignore[valid-type, misc]  # made at run time
+class AttemptDetails(_AttemptFields):
     """An attempt with the facts of its batch and its wait; times in seconds since 1970."""
 
     waited_s: float | None
@@ -207,6 +207,14 @@ class LogAnswer(Model):
     total: int | None
 
 
+class RemainingTime(Model):
+    """Least remaining seconds of a run; ``unknown_ops`` have no time yet and count nothing."""
+
+    seconds: float
+    because_of: str
+    unknown_ops: list[str]
+
+
 class NowAnswer(Model):
     """What a run does now, by its driver: see ``Now`` in the docs."""
 
@@ -215,3 +223,4 @@ class NowAnswer(Model):
     run_id: str
     time: float
     as_of: float
+    remaining: RemainingTime | None

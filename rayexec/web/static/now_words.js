@@ -104,17 +104,14 @@ export function countsOf(steps) {
   return counts;
 }
 
-/** Steps that must be over before a rest is foretold. */
-const ENOUGH = 20;
-
 /**
- * Return the seconds that the rest of a run needs, as the steps so far went; null where too little
- * is known.
+ * Return the least time that a run needs on, as `rayexec run show` prints it; nothing where no
+ * time is known.
  * @param {Now} now
- * @param {number} elapsed seconds since the first step began
  */
-export function remaining(now, elapsed) {
-  const rest = now.steps - now.over;
-  if (now.over < ENOUGH || rest <= 0 || !(elapsed > 0)) return null;
-  return (elapsed / now.over) * rest;
+export function leftOf({ remaining: rest }) {
+  if (!rest) return "";
+  const unknown = rest.unknown_ops.join(", ");
+  return `at least ${duration(rest.seconds)} left, because of ${rest.because_of}${
+    unknown && `; no time is known of ${unknown}`}`;
 }

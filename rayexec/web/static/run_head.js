@@ -5,7 +5,7 @@
 import { h, icon } from "./dom.js";
 import { ago, clock, count, duration, moment, seconds } from "./format.js";
 import { setContent, setText } from "./keyed.js";
-import { countsNow, countsOf, remaining } from "./now_words.js";
+import { countsNow, countsOf, leftOf } from "./now_words.js";
 import { runActions } from "./run_actions.js";
 import { runLink } from "./router.js";
 import { bar, chip, inOneLine } from "./status.js";
@@ -77,8 +77,8 @@ export function runHead(first, signal) {
     else {
       const elapsed = Math.max(0, Date.now() / 1000 - began);
       parts.push(`running for ${duration(elapsed)}`);
-      const rest = now && remaining(now, elapsed);
-      if (rest) parts.push(`about ${duration(rest)} left, as the steps so far went`);
+      const left = now && leftOf(now);
+      if (left) parts.push(left);
     }
     setText(times, parts.join(" · "));
     times.title = moment(began);

@@ -393,6 +393,7 @@ export interface Now {
     failed: number;
     running: number;
   }[];
+  remaining?: { seconds: number; because_of: string; unknown_ops: string[] } | null;
 }
 
 export interface Comparison {
