@@ -203,6 +203,7 @@ def _capacity(address: str) -> Capacity:
             _near(alive),
             is_marked=not is_own and is_marked(address),
             user_id="" if is_own else str(ray.get_runtime_context().get_job_id()),
+            own_node=ray.get_runtime_context().get_node_id(),
         )
         _last = (address, now, capacity)
     return _last[2]

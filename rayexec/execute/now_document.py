@@ -50,9 +50,16 @@ class NowDocument:
     """Makes the documents of one run."""
 
     def __init__(
-        self, run_id: str, plan: Plan, waiting: Callable[[], Waiting], ends: EndsSoFar
+        self,
+        run_id: str,
+        plan: Plan,
+        waiting: Callable[[], Waiting],
+        ends: EndsSoFar,
+        *,
+        node_id: str = "",
     ) -> None:
         self._run_id = run_id
+        self._node_id = node_id
         self._plan = plan
         self._waiting = waiting
         self._ends = ends
@@ -78,6 +85,7 @@ class NowDocument:
         running = waiting.running
         return {
             "run_id": self._run_id,
+            "node_id": self._node_id or None,
             "time": time.time(),
             "steps": steps,
             "is_final": len(mapped) == len(self._plan.mapped_nodes)

@@ -46,6 +46,8 @@ class Capacity:
     is_marked: bool = False
     #: The id of this process's use of the Ray, where others use it at the same time.
     user_id: str = ""
+    #: The id of the node of this process.
+    own_node: str = ""
 
     @property
     def cpus(self) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rayexec.names import RUN_TASK
 
-__all__ = ["LiveRun", "with_other_runs", "with_runs"]
+__all__ = ["LiveRun", "runs_on", "with_other_runs", "with_runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,22 @@ class LiveRun:
     run_id: str
     job: str
     now: Mapping[str, Any] | None
+
+
+def runs_on(status: Mapping[str, Any], runs: Iterable[LiveRun]) -> list[LiveRun]:
+    """Return the runs on a cluster: their drivers are at a node of it, or they hold a limit there.
+
+    A run without a state, as that of a driver elsewhere, is on it only if it holds something.
+    """
+    nodes = {node["node_id"] for node in status["nodes"]}
+    holders = {
+        _holder(holder)["run_id"] for limit in status["limits"] for holder in limit["holders"]
+    }
+    return [
+        run
+        for run in runs
+        if run.run_id in holders or (run.now is not None and run.now["node_id"] in nodes)
+    ]
 
 
 def with_runs(limits: Iterable[Mapping[str, Any]], runs: Sequence[LiveRun]) -> list[dict[str, Any]]:

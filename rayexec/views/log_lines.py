@@ -22,7 +22,7 @@ from rayexec.store.encoding import read_event, read_live, read_text
 from rayexec.views.read_columns import ReadColumns
 from rayexec.views.run_figures import attempt_of
 
-__all__ = ["KINDS", "LINES_OF_A_RECORD", "LogText", "events_of", "expanded", "lines_of"]
+__all__ = ["KINDS", "LINES_OF_A_RECORD", "LogText", "cut_text", "events_of", "expanded", "lines_of"]
 
 #: Kinds of lines.
 KINDS = ("event", "log", "stdout", "stderr")
@@ -44,23 +44,28 @@ class LogText(NamedTuple):
     event_type: str
 
     def to_dict(self, record: int) -> dict[str, Any]:
-        """Return the line as JSON-able data; ``record`` is the position of its record."""
+        """Return the line as JSON-able data; ``record`` is the position of its record.
+
+        A long text is cut, and ``left_out`` is the number of characters behind the cut.
+        """
+        text, left_out = cut_text(self.text)
         return {
             "n": record * LINES_OF_A_RECORD + self.line_index,
             "time": self.time,
             "kind": self.kind,
             "level": logging.getLevelName(self.level) if self.level else None,
             "step": self.step,
-            "text": _cut(self.text),
+            "text": text,
+            "left_out": left_out,
             "event_type": self.event_type,
         }
 
 
-def _cut(text: str) -> str:
-    if len(text) > _MOST_CHARACTERS:
-        text = f"{text[:_MOST_CHARACTERS]}… ({len(text) - _MOST_CHARACTERS:,} characters more)"
+def cut_text(text: str) -> tuple[str, int]:
+    """Return the beginning of a long text, and the number of characters behind it."""
+    left_out = max(0, len(text) - _MOST_CHARACTERS)
     # A lone surrogate, of output that is no UTF-8, has no encoding.
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text[:_MOST_CHARACTERS].encode("utf-8", "backslashreplace").decode(), left_out
 
 
 def events_of(columns: ReadColumns, row: Mapping[str, Any]) -> Iterator[Event]:

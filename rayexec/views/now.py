@@ -126,6 +126,7 @@ def _object(**fields: _Reading) -> _Reading:
 
 _state = _object(
     run_id=_text,
+    node_id=_or_none(_text),
     time=_amount,
     steps=_count,
     is_final=_flag,

@@ -8,7 +8,7 @@ from typing import Any
 
 from rayexec.events import Attempt, BatchFacts, ErrorInfo, StepEnd
 from rayexec.views.attempt_rows import attempt_row
-from rayexec.views.log_lines import expanded
+from rayexec.views.log_lines import cut_text, expanded
 from rayexec.views.materializations import materialized, metadata_document
 from rayexec.views.run_columns import RunColumns
 
@@ -78,7 +78,7 @@ def step_details(columns: RunColumns, step: int) -> dict[str, Any]:
                 "attempt": attempt.attempt_number,
                 "time": line.time,
                 "level": logging.getLevelName(line.level),
-                "message": line.message,
+                **dict(zip(("message", "left_out"), cut_text(line.message), strict=True)),
             }
             for attempt in shown
             for line in attempt.logs

@@ -18,7 +18,7 @@ from rayexec.errors import RayexecError, StoreError
 from rayexec.launch.warm_cluster import ClusterState, WarmCluster
 from rayexec.store import RunStore, is_over
 from rayexec.store.base import watch
-from rayexec.views.limit_use import LiveRun, with_other_runs, with_runs
+from rayexec.views.limit_use import LiveRun, runs_on, with_other_runs, with_runs
 from rayexec.views.now import now_of
 from rayexec.web.live import Topic
 from rayexec.web.session import Session
@@ -96,7 +96,8 @@ class WatchedCluster:
         facts, address = await self._session.in_thread(self._facts)
         if address is None or address != self._address:
             self._forget()
-        status = self._status
+        status, runs = self._status, self._runs
+        here = [] if status is None else runs_on(status, runs)
         state = facts["state"]
         if state == "up" and self._error is not None:
             state = "away"
@@ -106,10 +107,11 @@ class WatchedCluster:
             "error": facts["error"] or self._error,
             "as_of": self._as_of,
             "nodes": [] if status is None else status["nodes"],
-            "limits": [] if status is None else with_runs(status["limits"], self._runs),
+            "limits": [] if status is None else with_runs(status["limits"], here),
             "holders_unknown": None if status is None else status["holders_unknown"],
             "findings": self._findings,
-            "runs": [run.run_id for run in self._runs],
+            "runs": [run.run_id for run in here],
+            "other_runs": [run.run_id for run in runs if run not in here],
         }
 
     def _forget(self) -> None:

@@ -120,6 +120,7 @@ def test_a_limit_of_the_cluster_shows_who_holds_it_and_who_waits_over_two_runs(
     file = tmp_path / "nightly.py"
     file.write_text(HOLDS)
     runs = [launch_job(file, attach=lasting) for _ in range(2)]
+    elsewhere = launch_job(file, {"execution": {"config": {"in_process": {}}}})
     page = open_page(address(served, "/cluster"))
     page.set_default_timeout(RAY_MS)
     limit = page.locator(".limit", has_text="db=x")
@@ -131,6 +132,9 @@ def test_a_limit_of_the_cluster_shows_who_holds_it_and_who_waits_over_two_runs(
     for run in runs:
         wait.get_by_role("link", name=run.run_id[:8]).wait_for()
     assert page.locator(".cluster-runs a").count() == 2
+    others = page.locator("[data-others]")
+    others.get_by_role("link", name=elsewhere.run_id[:8]).wait_for()
+    assert others.inner_text().startswith("1 other run under way, elsewhere: ")
     assert_fits(page)
     assert_accessible(page)
     holder = next(run for run in runs if run.run_id[:8] in held.inner_text())
@@ -143,7 +147,7 @@ def test_a_limit_of_the_cluster_shows_who_holds_it_and_who_waits_over_two_runs(
     page.locator(".table-row .steps", has_text="0/2").nth(1).wait_for()
     (tmp_path / "go").touch()
     page.locator(".table-row", has_text="Success").nth(1).wait_for()
-    for run in runs:
+    for run in (*runs, elsewhere):
         run.wait(RAY_MS / 1000)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rayexec.views.limit_use import LiveRun, with_other_runs, with_runs
+from rayexec.views.limit_use import LiveRun, runs_on, with_other_runs, with_runs
 
 
 def holder(name: str, **fields: Any) -> dict[str, Any]:
@@ -40,6 +40,15 @@ def test_holders_have_their_runs_and_steps_and_waiters_those_of_all_runs() -> No
         {"run_id": "a", "job": "nightly", "size": 3, "steps": ["load[4]", "load[5]"]},
         {"run_id": "b", "job": "hourly", "size": 1, "steps": ["q"]},
     ]
+
+
+def test_runs_of_other_clusters_are_not_on_it() -> None:
+    """Limits of the same name are on both, so a waiter there is none here."""
+    status = {"nodes": [{"node_id": "n"}, {"node_id": "m"}], "limits": [limit(holder("run e"))]}
+    states = {"a": "m", "b": "elsewhere", "c": None}
+    runs = [LiveRun(name, "j", {"node_id": node}) for name, node in states.items()]
+    runs += [LiveRun("d", "j", None), LiveRun("e", "j", None)]
+    assert [run.run_id for run in runs_on(status, runs)] == ["a", "e"]
 
 
 def test_without_waiters_steps_are_known_where_all_of_them_hold() -> None:

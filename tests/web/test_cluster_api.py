@@ -23,6 +23,7 @@ from rayexec.web.models.cluster import ClusterAnswer
 from rayexec.web.session import DoorOptions
 
 TIMEOUT_S = 120.0
+IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
 
 
 def until(ask: Callable[[], Any], is_right: Callable[[Any], bool]) -> Any:
@@ -111,6 +112,7 @@ def test_a_limit_has_its_holders_and_waiters_of_all_runs(home: Path, lasting: st
     with served_in_thread(DoorOptions()) as served:
         runs = [launch_job(home / "nightly.py", attach=lasting) for _ in range(2)]
         ids = {run.run_id for run in runs}
+        elsewhere = launch_job(home / "nightly.py", IN_PROCESS)
 
         def is_held(answer: Any) -> bool:
             return any(limit["holders"] for limit in answer["limits"])
@@ -136,6 +138,7 @@ def test_a_limit_has_its_holders_and_waiters_of_all_runs(home: Path, lasting: st
         [holder] = shown["holders"]
         assert holder["step"] in ("load", "load_2")
         assert {each["run_id"] for each in shown["waiters"]} == ids == set(answer["runs"])
+        assert answer["other_runs"] == [elsewhere.run_id]
         waiting = {each["run_id"]: each for each in shown["waiters"]}
         assert waiting[holder["run_id"]]["size"] == 1
         [other] = ids - {holder["run_id"]}
@@ -149,7 +152,7 @@ def test_a_limit_has_its_holders_and_waiters_of_all_runs(home: Path, lasting: st
             [{"run_id": holder["run_id"], "job": "nightly"}]
         ]
         (home / "go").touch()
-        for run in runs:
+        for run in (*runs, elsewhere):
             run.wait(TIMEOUT_S)
         until(lambda: served.get("api/cluster")["limits"][0]["used"], lambda used: used == 0)
 

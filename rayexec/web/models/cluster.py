@@ -63,6 +63,10 @@ class ClusterAnswer(ClusterFacts):
     holders_unknown: str | None
     findings: list[str]
     runs: list[str] = Field(description="Ids of the runs on it that are not over.")
+    other_runs: list[str] = Field(
+        description="Ids of the other runs that are not over: in processes of their own, on other "
+        "clusters, or without a state so far."
+    )
 
 
 class ClusterChanged(Model):

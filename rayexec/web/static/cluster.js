@@ -17,6 +17,7 @@ const FIRST = ["CPU", "GPU", "memory", "object_store_memory"];
 /** @type {Record<string, string>} */
 const WORDS = { memory: "Memory", object_store_memory: "Object store" };
 const WAITERS = 6;
+const OTHERS = 20;
 
 /**
  * @param {HTMLElement} root
@@ -109,6 +110,7 @@ async function isSure() {
  */
 function view(cluster, isReadOnly) {
   const { state, error, nodes, limits, findings, runs, holders_unknown: unknown } = cluster;
+  const others = cluster.other_runs;
   /** @type {Child[]} */
   const parts = [];
   if (error) {
@@ -135,7 +137,11 @@ function view(cluster, isReadOnly) {
     panel("Runs on it", { note: count(runs.length), class: "is-flush" },
       runs.length
         ? h("ul", { class: "cluster-runs" }, runs.map((id) => h("li", null, runLink(id))))
-        : h("p", { class: "note-line muted" }, "No run is on it now.")),
+        : h("p", { class: "note-line muted" }, "No run is on it now."),
+      others.length > 0 && h("p", { class: "note-line muted", "data-others": "" },
+        `${count(others.length, "other run")} under way, elsewhere: `,
+        others.slice(0, OTHERS).flatMap((id, index) => [index ? ", " : "", runLink(id)]),
+        others.length > OTHERS && `, and ${count(others.length - OTHERS)} more`)),
   ];
 }
 

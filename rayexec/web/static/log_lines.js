@@ -9,6 +9,7 @@ import { link, path } from "./router.js";
 
 /** @import { LogLine } from "./types.js" */
 
+const WHOLE = "The run store has the whole line: rayexec run events prints it.";
 const FAILURES = new Set(["ERROR", "CRITICAL"]);
 
 /**
@@ -30,15 +31,16 @@ export function logLine(line, runId, { hasStep = true } = {}) {
       : hasStep && h("span", { class: "log-step" }),
     h("span", { class: "log-text" },
       line.event_type && h("span", { class: "log-event" }, line.event_type, " "),
-      textNodes(line.text)));
+      textNodes(line.text, line.left_out)));
 }
 
 /**
- * Return a text of a terminal as nodes; a long one shows its beginning.
+ * Return a text of a terminal as nodes; a long one shows its beginning, and says how much it lacks.
  * @param {string} text
+ * @param {number} [leftOut] characters that the server left out behind the text
  * @returns {Node[]}
  */
-export function textNodes(text) {
+export function textNodes(text, leftOut = 0) {
   // What a line wrote over itself goes first: a bar of 10 MB may have one short last state.
   const folded = text.split("\n").map(foldReturns).join("\n");
   const { text: shown, left } = cutLine(folded);
@@ -50,8 +52,14 @@ export function textNodes(text) {
     if (!classes.length) return document.createTextNode(part);
     return h("span", { class: classes.join(" ") }, part);
   });
-  if (left) nodes.push(h("span", { class: "log-cut" }, ` … ${count(left)} more characters`));
+  const lacks = left + leftOut;
+  if (lacks) nodes.push(h("span", { class: "log-cut", title: WHOLE }, cutWords(lacks)));
   return nodes;
+}
+
+/** @param {number} lacks */
+function cutWords(lacks) {
+  return ` … cut, ${count(lacks, "more character")}; rayexec run events has all`;
 }
 
 /**
@@ -76,6 +84,6 @@ export function asText(lines) {
     const at = seconds(line.time);
     const time = Number.isNaN(at) ? "" : new Date(at * 1000).toISOString();
     const parts = [time, line.level ?? line.kind, line.step ?? "", plainText(line.text)];
-    return parts.filter(Boolean).join(" ");
+    return `${parts.filter(Boolean).join(" ")}${line.left_out ? cutWords(line.left_out) : ""}`;
   }).join("\n");
 }

@@ -349,6 +349,8 @@ export interface LogLine {
   level: string | null;
   step: string | null;
   text: string;
+  /** Characters behind the end of the text. */
+  left_out: number;
   event_type: string | null;
 }
 
@@ -437,6 +439,7 @@ export interface Cluster {
   limits: ClusterLimit[];
   findings: string[];
   runs: string[];
+  other_runs: string[];
 }
 
 export interface CacheEntry {
