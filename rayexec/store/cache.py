@@ -51,6 +51,8 @@ class CacheRecord:
     origin: CacheOrigin | None
     #: Reason why the entry cannot be read.
     note: str | None = None
+    #: The number of steps that reused it; None where nothing counts them.
+    hits: int | None = None
 
 
 class StepCache:
@@ -71,6 +73,7 @@ class StepCache:
         for name, blobs in header["outputs"]:
             main, *buffers = [_blob(view, *blob) for blob in blobs]
             outputs.append(CachedOutput(name, *load_stored(main, buffers)))
+        self._count_hit(key)
         return CacheEntry(_origin(header), outputs)
 
     def begin(self, key: str, origin: CacheOrigin) -> _Filling:
@@ -94,7 +97,7 @@ class StepCache:
                     raise StoreError(f"the cache entry {key[:12]} is damaged.")
                 file.seek(begins)
                 header = _read_header(memoryview(file.read(size - _END.size - begins)))
-                return CacheRecord(key, size, _origin(header))
+                return CacheRecord(key, size, _origin(header), hits=self._hits(key))
         except (OSError, struct.error, StoreError) as error:
             return CacheRecord(key, size, None, str(error) or "it is damaged.")
 
@@ -104,6 +107,14 @@ class StepCache:
 
     def sweep(self) -> None:
         """Remove the files of writers that were killed more than a day ago, if there are any."""
+
+    # Caches that count the steps that reuse an entry implement these two.
+
+    def _count_hit(self, key: str) -> None:
+        """Count a step that reuses an entry; raises nothing, since the step goes on."""
+
+    def _hits(self, key: str) -> int | None:
+        return None
 
     # Subclasses implement these: the bytes of an entry, the entry as a file to read, a new file,
     # its end as an entry or as none, and a list of keys and sizes.

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -29,6 +30,9 @@ _ABANDONED_AFTER_S = 86_400.0  # since the last write; no writer takes that long
 _LEVELS = 3  # directories above an entry: of its first digits, the cache, and the store's
 _DIGITS = frozenset("0123456789abcdef")
 _FAILURE = "the cache"
+_COUNT_ENDING = ".hits"
+# A link under that name may be a stranger's, and leads anywhere.
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class MemoryCache(StepCache):
@@ -38,10 +42,18 @@ class MemoryCache(StepCache):
 
     def __init__(self) -> None:
         self._entries: dict[str, bytes] = {}
+        self._counts: Counter[str] = Counter()
 
     def delete(self, key: str) -> None:
         """Remove an entry."""
         self._entries.pop(key, None)
+        self._counts.pop(key, None)
+
+    def _count_hit(self, key: str) -> None:
+        self._counts[key] += 1
+
+    def _hits(self, key: str) -> int:
+        return self._counts[key]
 
     def _read(self, key: str) -> memoryview | None:
         entry = self._entries.get(key)
@@ -65,7 +77,11 @@ class MemoryCache(StepCache):
 
 
 class LocalCache(StepCache):
-    """Cache in files of this machine below ``root``; large entries are mapped."""
+    """Cache in files of this machine below ``root``; large entries are mapped.
+
+    A file beside an entry has a byte for each step that reused it. Several processes may add to it
+    at once, and nothing of it is read but its size.
+    """
 
     # Without pyarrow: its import takes longer than most ops that are cached.
 
@@ -78,8 +94,27 @@ class LocalCache(StepCache):
 
     def delete(self, key: str) -> None:
         """Remove an entry."""
-        with as_store_error(_FAILURE), contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path(key))
+        for path in (self._path(key), self._count_path(key)):
+            with as_store_error(_FAILURE), contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def _count_path(self, key: str) -> str:
+        return f"{self._path(key)}{_COUNT_ENDING}"
+
+    def _count_hit(self, key: str) -> None:
+        # The step has its outputs, whether or not this user may write here.
+        with contextlib.suppress(OSError):
+            file = os.open(self._count_path(key), _APPEND, 0o600)
+            try:
+                os.write(file, b".")
+            finally:
+                os.close(file)
+
+    def _hits(self, key: str) -> int:
+        try:
+            return os.stat(self._count_path(key), follow_symlinks=False).st_size
+        except OSError:
+            return 0
 
     def _read(self, key: str) -> memoryview | None:
         with as_store_error(_FAILURE):

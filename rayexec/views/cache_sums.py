@@ -24,6 +24,8 @@ class OpSum:
     op: str
     count: int
     size: int
+    #: The number of steps that reused one; None where nothing counts them.
+    hits: int | None
     #: Times of the newest and oldest entry, None for unreadable ones.
     newest: float | None
     oldest: float | None
@@ -60,7 +62,7 @@ def remove_entries(cache: StepCache, entries: Iterable[CacheRecord]) -> None:
 def cached_row(entry: CacheRecord) -> dict[str, Any]:
     """Return an entry as JSON-able data."""
     origin = entry.origin
-    row: dict[str, Any] = {"key": entry.key, "size": entry.size}
+    row: dict[str, Any] = {"key": entry.key, "size": entry.size, "hits": entry.hits}
     if origin is None:
         return row | {"note": entry.note}
     moment = datetime.datetime.fromtimestamp(origin.created, datetime.timezone.utc)
@@ -80,4 +82,6 @@ def sums_by_op(entries: Iterable[CacheRecord]) -> list[OpSum]:
 def _sum(op: str, entries: list[CacheRecord]) -> OpSum:
     times = [entry.origin.created for entry in entries if entry.origin is not None]
     newest, oldest = (max(times), min(times)) if times else (None, None)
-    return OpSum(op, len(entries), sum(entry.size for entry in entries), newest, oldest)
+    counted = [entry.hits for entry in entries if entry.hits is not None]
+    hits = sum(counted) if counted else None
+    return OpSum(op, len(entries), sum(entry.size for entry in entries), hits, newest, oldest)

@@ -126,7 +126,7 @@ def test_entries_are_listed_with_op_version_size_and_origin(home: Path) -> None:
     code, out, _ = invoke("cache", "list")
     assert code == 0
     assert re.search(
-        rf"^{oldest['key'][:12]} +load +7 +1\.4 MiB +\d{{4}}-.* UTC +{record['run_id']} +load",
+        rf"^{oldest['key'][:12]} +load +7 +1\.4 MiB +0 +\d{{4}}-.* UTC +{record['run_id']} +load",
         out,
         re.M,
     )

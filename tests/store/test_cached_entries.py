@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import threading
 from collections.abc import Callable
@@ -104,8 +105,8 @@ def test_nothing_is_left_of_what_was_discarded(cache: StepCache, tmp_path: Path)
     filling = cache.begin(KEY, ORIGIN)
     filling.add(CachedOutput("result", np.arange(100_000), None, None))
     filling.discard()
-    assert found(cache, KEY) == ["kept"]
     assert sorted(each for each in tmp_path.rglob("*") if each.is_file()) == before
+    assert found(cache, KEY) == ["kept"]
 
 
 def test_an_output_that_cannot_be_pickled_is_an_error_and_not_kept(cache: StepCache) -> None:
@@ -130,6 +131,38 @@ def test_entries_are_listed_newest_first_and_removed(cache: StepCache) -> None:
     cache.delete(OTHER)
     assert [each.key for each in cache.list()] == [KEY]
     assert cache.find(OTHER) is None
+
+
+def test_steps_that_reuse_an_entry_are_counted(cache: StepCache) -> None:
+    keep(cache, KEY, "old")
+    keep(cache, OTHER, "new")
+    for key in (KEY, KEY, "1" * 64, KEY):
+        cache.find(key)
+    hits = {each.key: each.hits for each in cache.list()}
+    # A file system of pyarrow.fs adds to no file.
+    assert hits == (
+        {KEY: None, OTHER: None} if isinstance(cache, FilesCache) else {KEY: 3, OTHER: 0}
+    )
+    cache.delete(KEY)
+    keep(cache, KEY, "anew")
+    assert {each.hits for each in cache.list()} <= {None, 0}
+
+
+def test_a_count_follows_no_link_and_needs_no_permission(tmp_path: Path) -> None:
+    cache = LocalCache(str(tmp_path / "cache"))
+    keep(cache, KEY, "old")
+    other = tmp_path / "other"
+    other.write_text("of a stranger")
+    count = tmp_path / "cache" / KEY[:2] / f"{KEY}.hits"
+    count.symlink_to(other)
+    assert found(cache, KEY) == ["old"]
+    assert other.read_text() == "of a stranger"
+    count.unlink()
+    os.mkfifo(count)  # nobody reads it
+    assert found(cache, KEY) == ["old"]
+    count.unlink()
+    count.mkdir()
+    assert found(cache, KEY) == ["old"]
 
 
 @pytest.fixture(params=["memory", "path", "segments"])

@@ -40,14 +40,18 @@ def listed() -> list[dict[str, Any]]:
 
 
 def test_entries_are_summed_by_op(web_client: ServedInThread) -> None:
-    cached.execute(IN_PROCESS)
+    for _ in range(2):
+        cached.execute(IN_PROCESS)
     answer, rows = web_client.get("api/cache"), listed()
     assert [entry["op"] for entry in answer["entries"]] == ["large", "small"]
     for entry in answer["entries"]:
         of_op = [row for row in rows if row["op"] == entry["op"]]
         assert entry["count"] == len(of_op)
         assert entry["bytes"] == sum(row["size"] for row in of_op)
+        assert entry["hits"] == sum(row["hits"] for row in of_op)
         assert entry["oldest"] <= entry["newest"]
+    # The step `again` has what `small` stored a moment before.
+    assert {entry["op"]: entry["hits"] for entry in answer["entries"]} == {"large": 1, "small": 3}
     assert answer["bytes"] == sum(row["size"] for row in rows)
 
 
@@ -64,7 +68,7 @@ def test_the_entries_of_an_op_and_then_all_go(web_client: ServedInThread) -> Non
 def test_damaged_entries_are_shown_and_deleted_apart(web_client: ServedInThread) -> None:
     cached.execute(IN_PROCESS)
     root = Path(str(vars(web_client.session.store.cache())["root"]))
-    [damaged, *_] = [path for path in root.rglob("*") if path.is_file()]
+    [damaged, *_] = [path for path in root.rglob("*") if path.is_file() and not path.suffix]
     damaged.write_bytes(b"damaged")
     sums = {entry["op"]: entry for entry in web_client.get("api/cache")["entries"]}
     assert sums["(unreadable)"]["count"] == 1

@@ -178,8 +178,8 @@ def ops_table(report: RunReport) -> Table:
 
 def cached_outputs_table(records: Sequence[CacheRecord]) -> Table:
     """Return a table of cached outputs."""
-    names = ("key", "op", "version", "size", "cached", "run", "step")
-    table = _table(*((name, name == "size") for name in names))
+    names = ("key", "op", "version", "size", "hits", "cached", "run", "step")
+    table = _table(*((name, name in ("size", "hits")) for name in names))
     for record in records:
         key, origin = record.key[:_KEY_DIGITS_SHOWN], record.origin
         size = bytes_in_words(record.size)
@@ -191,6 +191,7 @@ def cached_outputs_table(records: Sequence[CacheRecord]) -> Table:
             _text(origin.op),
             _text(origin.code_version),
             Text(size),
+            Text("" if record.hits is None else f"{record.hits:,}"),
             Text(utc_time(origin.created)),
             _text(origin.run_id),
             _text(origin.step_key),

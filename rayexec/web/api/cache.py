@@ -37,6 +37,7 @@ def _list(call: Call[NoQuery]) -> dict[str, Any]:
                 "op": one.op,
                 "count": one.count,
                 "bytes": one.size,
+                "hits": one.hits,
                 "newest": one.newest,
                 "oldest": one.oldest,
             }

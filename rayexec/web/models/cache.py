@@ -13,6 +13,7 @@ class CachedOp(Model):
     op: str
     count: int
     bytes: int
+    hits: int | None
     newest: float | None
     oldest: float | None
 

@@ -73,7 +73,7 @@ export async function mount(root, { signal }) {
  */
 function list(entries, ask) {
   const largest = Math.max(...entries.map((entry) => entry.bytes), 1);
-  const hasHits = entries.some((entry) => entry.hits !== undefined && entry.hits !== null);
+  const hasHits = entries.some((entry) => entry.hits !== null);
   return h(
     "div",
     { class: "panel scroll-x" },
@@ -92,7 +92,8 @@ function list(entries, ask) {
           null,
           h("th", { scope: "row", class: "mono" }, entry.op),
           h("td", { class: "number" }, count(entry.count)),
-          hasHits ? h("td", { class: "number" }, count(entry.hits ?? 0)) : null,
+          hasHits ? h("td", { class: "number" }, entry.hits === null ? "" : count(entry.hits))
+            : null,
           h("td", { class: "number" }, bytes(entry.bytes)),
           h("td", { class: "cache-bar wide" },
             gauge(entry.bytes, largest, `${bytes(entry.bytes)}, the largest ${bytes(largest)}`)),

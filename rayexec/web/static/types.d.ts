@@ -444,7 +444,7 @@ export interface Cluster {
 
 export interface CacheEntry {
   op: string;
-  hits?: number;
+  hits: number | null;
   count: number;
   bytes: number;
   newest: Time | null;
