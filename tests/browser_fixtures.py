@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,14 +28,14 @@ _OPTIONS = (
 )
 OpenPage = Callable[..., "Page"]
 
-__all__ = ["OpenPage", "chromium", "dev_server", "open_page"]
+__all__ = ["OpenPage", "browser_of", "chromium", "dev_server", "open_page"]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Chromium of this machine; without one a test is skipped, and fails under CI=true.
+@contextlib.contextmanager
+def browser_of(*options: str) -> Iterator[Browser]:
+    """Start Chromium of this machine with more options.
 
-    Playwright runs a loop in this thread until the module ends; other modules have their own.
+    Without one a test is skipped, and fails under CI=true.
     """
     from playwright.sync_api import sync_playwright
 
@@ -45,9 +46,19 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(_OPTIONS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*_OPTIONS, *options])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Chromium of this machine.
+
+    Playwright runs a loop in this thread until the module ends; other modules have their own.
+    """
+    with browser_of() as browser:
+        yield browser
 
 
 @pytest.fixture
