@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from dev_server import DevServer
 from page_checks import assert_fits
 
 if TYPE_CHECKING:  # It is installed for tests in a browser only.
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.long("starts a browser and Ray")]
 
@@ -126,6 +127,38 @@ def launched(open_page: OpenPage, door: DevServer, job: str, **options: bool | i
 
 def assert_never_loaded_anew(page: Page) -> None:
     assert page.evaluate("() => window.mark") == 1
+
+
+def test_rows_come_live_to_a_page_that_had_rows_before_details(
+    open_page: OpenPage, door: DevServer
+) -> None:
+    extracted, transformed, saved = (
+        gate(door, name) for name in ("extracted", "transformed", "saved")
+    )
+    page = launched(open_page, door, "stages")
+    page.locator(".now-running li").get_by_text("extract").wait_for()
+    held: list[Route] = []
+    said: list[str | bytes] = []
+    page.route(re.compile(r"/api/runs/[^/?]+$"), lambda route: held.append(route))
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: said.append(frame)))
+    with page.expect_response("**/rows?*"):
+        page.reload()
+    # The page says what it has, and only then learns that the run goes on.
+    while not (said and held):
+        page.wait_for_timeout(20)
+    held.pop(0).continue_()
+    page.unroute_all()
+    for route in held:
+        route.continue_()
+    page.locator(".now-running li").get_by_text("extract").wait_for()
+    extracted.touch()
+    # Two bars: neither the first rows nor the end of the run has just them.
+    transformed.touch()
+    page.wait_for_function(
+        "() => performance.getEntriesByName('timeline').some((each) => each.detail.rows === 2)"
+    )
+    saved.touch()
+    page.locator(".run-status").get_by_text("Success").wait_for()
 
 
 def test_a_launched_job_is_watched_live_to_its_end(open_page: OpenPage, door: DevServer) -> None:

@@ -130,22 +130,24 @@ function say() {
   socket?.send(
     JSON.stringify({
       watch: [...watchers.keys()],
-      have: only(rowsHad, unsaid.have),
-      follow: only(followed, unsaid.follow),
+      have: taken(rowsHad, unsaid.have),
+      follow: taken(followed, unsaid.follow),
     }),
   );
-  unsaid.have.clear();
-  unsaid.follow.clear();
 }
 
 /**
+ * Take what is unsaid of watched topics. The server hears of no others, so they wait: a page may
+ * have its first rows before it watches.
  * @template T
  * @param {Map<string, T>} all
  * @param {Set<string>} names
  * @returns {Record<string, T>}
  */
-function only(all, names) {
-  return Object.fromEntries([...all].filter(([name]) => names.has(name)));
+function taken(all, names) {
+  const said = [...all].filter(([name]) => names.has(name) && watchers.has(name));
+  for (const [name] of said) names.delete(name);
+  return Object.fromEntries(said);
 }
 
 function connect() {
