@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rayexec.errors import RunNotFoundError, StoreError
-from rayexec.launch.launched_run import locate_recorded
+from rayexec.launch.launched_run import LaunchedRun, locate, locate_recorded
 from rayexec.launch.monitor import RunMonitor
 from rayexec.launch.notes import RecordedRun
 from rayexec.store import RunRecord, is_over
@@ -22,7 +22,7 @@ from rayexec.views.run_report import RunReport
 from rayexec.views.step_times import last_means
 from rayexec.web.memory_use import give_memory_back, take_memory_sparingly
 
-__all__ = ["OpenRun", "OpenRuns", "reads_run"]
+__all__ = ["OpenRun", "OpenRuns", "reads_run", "reads_run_or_launch"]
 
 #: A read model goes so long after the last look at it.
 IDLE_S = 60.0
@@ -207,7 +207,7 @@ class OpenRuns:
     """Read models by run id; ``location`` is the run store, None for the default one."""
 
     def __init__(self, location: str | None) -> None:
-        self._location = location
+        self.location = location
         self._runs: dict[str, OpenRun] = {}
         self._lock = threading.Lock()
 
@@ -224,7 +224,7 @@ class OpenRuns:
         if opened is not None:
             opened.last_look = time.monotonic()
             return opened
-        run = locate_recorded(self._location, run_id)
+        run = locate_recorded(self.location, run_id)
         with self._lock:
             opened = self._runs.setdefault(run.run_id, OpenRun(run))
             self._drop(time.monotonic(), but=run.run_id)
@@ -259,3 +259,16 @@ def reads_run(work: Callable[[OpenRun], T], runs: OpenRuns, run_id: str) -> T:
     except RunNotFoundError:
         runs.forget(run.run_id)
         raise
+
+
+def reads_run_or_launch(
+    work: Callable[[OpenRun], T], runs: OpenRuns, run_id: str
+) -> T | LaunchedRun:
+    """Return what ``work`` makes of a run, or the launch of a run that has recorded nothing yet."""
+    try:
+        return reads_run(work, runs, run_id)
+    except RunNotFoundError:
+        launched = locate(runs.location, run_id)
+        if isinstance(launched, LaunchedRun):
+            return launched
+    return reads_run(work, runs, run_id)  # Its record came between the two looks.

@@ -15,10 +15,13 @@ import pytest
 from served_pages import ServedInThread, served_in_thread
 
 from rayexec import DynamicOut, DynamicOutput, Out, RetryPolicy, job, op
+from rayexec.errors import RunNotFoundError
 from rayexec.events import RunStatus
 from rayexec.launch import find_launched, launch_job
 from rayexec.launch.notes import LaunchNote
-from rayexec.store import RunRecord, store_at
+from rayexec.store import DirectoryRunStore, RunRecord, store_at
+from rayexec.testing.recorded_runs import record_large_run
+from rayexec.web.open_runs import OpenRun, OpenRuns, reads_run_or_launch
 from rayexec.web.session import DoorOptions
 
 IN_PROCESS: dict[str, Any] = {"execution": {"config": {"in_process": {}}}}
@@ -305,3 +308,17 @@ def test_a_run_that_was_launched_and_recorded_nothing_yet_has_no_rows(
         answer = served.request("GET", "api/runs/launched-now/rows")
         assert (answer.status, answer.body) == (204, b"")
         assert served.request("GET", "api/runs/another/rows").status == 404
+
+
+def test_a_record_that_comes_between_two_looks_is_read(tmp_path: Path) -> None:
+    record_large_run(DirectoryRunStore(tmp_path), "r", 10)
+    looks: list[str] = []
+
+    def read(run: OpenRun) -> str:
+        looks.append(run.run_id)
+        if len(looks) == 1:  # as for a run that begins at this moment
+            raise RunNotFoundError("it is about to begin")
+        return run.run_id
+
+    assert reads_run_or_launch(read, OpenRuns(str(tmp_path)), "r") == "r"
+    assert looks == ["r", "r"]

@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from rayexec.errors import RunNotFoundError
 from rayexec.launch.exported_run import EXPORTS
-from rayexec.launch.launched_run import LaunchedRun, locate
+from rayexec.launch.launched_run import LaunchedRun
 from rayexec.names import node_path
 from rayexec.views.graph_layout import layout_of
 from rayexec.views.graph_model import GraphModel, graph_of_log
@@ -34,7 +33,7 @@ from rayexec.web.models.run_parts import (
     StepsAnswer,
     StepsQuery,
 )
-from rayexec.web.open_runs import OpenRun, reads_run
+from rayexec.web.open_runs import OpenRun, reads_run, reads_run_or_launch
 from rayexec.web.session import Session
 from rayexec.web.step_details import step_details
 
@@ -68,12 +67,9 @@ def _read(call: Call[Any], work: Callable[[RunColumns], T]) -> T:
 def _rows(call: Call[RowsQuery]) -> web.Response:
     run_id = checked_run_id(call.path["run_id"])
     first, session = call.given.from_, call.session
-    try:
-        data = reads_run(lambda run: run.rows(first), session.open_runs, run_id)
-    except RunNotFoundError:
-        if not isinstance(locate(session.options.store, run_id), LaunchedRun):
-            raise
-        return web.Response(status=204)  # It was launched, and has recorded nothing yet.
+    data = reads_run_or_launch(lambda run: run.rows(first), session.open_runs, run_id)
+    if isinstance(data, LaunchedRun):
+        return web.Response(status=204)
     return web.Response(body=data, content_type="application/octet-stream")
 
 

@@ -9,7 +9,7 @@ import yaml
 from aiohttp import web
 
 from rayexec.config.masking import mask_env_vars, names_in_runtime_env
-from rayexec.errors import RunNotFoundError, StoreError
+from rayexec.errors import StoreError
 from rayexec.launch.launched_run import LaunchedRun, ask_to_end, locate
 from rayexec.launch.local_driver import Spares
 from rayexec.launch.removal import is_running, remove_run
@@ -36,7 +36,7 @@ from rayexec.web.models.runs import (
     RunsAnswer,
     RunsQuery,
 )
-from rayexec.web.open_runs import OpenRun, reads_run
+from rayexec.web.open_runs import OpenRun, reads_run, reads_run_or_launch
 from rayexec.web.session import Session
 
 __all__ = ["routes"]
@@ -81,14 +81,8 @@ def _list(call: Call[RunsQuery]) -> dict[str, Any]:
 
 def _show(call: Call[NoQuery]) -> dict[str, Any]:
     session, run_id = call.session, checked_run_id(call.path["run_id"])
-    location = session.options.store
-    try:
-        return reads_run(lambda run: _described(session, run), session.open_runs, run_id)
-    except RunNotFoundError:
-        run = locate(location, run_id)
-        if not isinstance(run, LaunchedRun):
-            raise
-        return _launched(session, run)
+    shown = reads_run_or_launch(lambda run: _described(session, run), session.open_runs, run_id)
+    return _launched(session, shown) if isinstance(shown, LaunchedRun) else shown
 
 
 def _described(session: Session, run: OpenRun) -> dict[str, Any]:

@@ -259,6 +259,8 @@ class RunPage {
       replace(panel, empty({ title: "Nothing is recorded yet", icon: "clock",
         text: "The driver of this run starts. Its steps show as soon as it records them." }));
     } else if (tab === "timeline") {
+      // A new choice of the tab asks once more for what failed.
+      this.rows = this.rows.catch(() => this.data.load());
       const [{ Timeline }] = await Promise.all([import("./gantt.js"), this.rows]);
       if (own.aborted) return;
       if (!this.data.columns.count && this.details.is_over) {
