@@ -13,7 +13,7 @@ from rayexec.strict_json import json_text
 __all__ = ["NowWriter"]
 
 # The part of the time that making the state may take from a run with very many steps or slots.
-_MOST_SHARE = 0.003
+_MOST_SHARE = 0.0015
 _PATIENCE_S = 0.1  # for a write that is under way at the end of the run
 
 

@@ -54,6 +54,9 @@ LIVE = -1  # the least kind, so that a frame's minimum tells whether it has such
 
 RECORDS, STEPS = "records", "steps"
 
+# Frames up to so many bytes are compressed by lz4.
+_SMALL_BYTES = 16 * 1024
+
 
 class StepSignature(NamedTuple):
     """Names that steps of one op share: its inputs with predecessors, and its outputs."""
@@ -136,7 +139,9 @@ def _text_column(count: int, offsets: array[int], data: bytes, bitmap: bytes | N
 def _write(schema: Any, columns: Sequence[Any]) -> bytes:
     import pyarrow as pa
 
-    options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+    # zstd prepares itself for 0.2 ms each time, which a watched run would pay ten times a second.
+    is_small = sum(column.nbytes for column in columns) <= _SMALL_BYTES
+    options = pa.ipc.IpcWriteOptions(compression="lz4" if is_small else "zstd", use_threads=False)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema, options=options) as writer:
         writer.write_batch(pa.record_batch(columns, schema=schema))

@@ -49,6 +49,9 @@ from rayexec.store.encoding import (
 __all__ = ["LogWriter"]
 
 _MOST_ROWS = 50_000  # that wait to be written
+# A frame has a price of its own. So where many steps end, frames do not come more often than this,
+# also while somebody watches: nobody sees single steps there.
+_BUSY_ROWS, _BUSY_INTERVAL_S = 500, 0.3
 
 _Written: TypeAlias = (
     Event | Attempt | Successes | ResourceRecord | LiveLines | BatchFacts | StepsRestored
@@ -65,7 +68,8 @@ _SUCCEEDED, _REUSED = _CODE_BY_END[StepEnd.SUCCEEDED], _CODE_BY_END[StepEnd.REUS
 class LogWriter:
     """Writes the log of one run: the steps of ``plan`` as it grows, and the records.
 
-    ``write_if_due`` writes after ``writer.interval`` seconds, or 50,000 rows. Raises StoreError.
+    ``write_if_due`` writes after ``writer.interval`` seconds, or 50,000 rows; of a busy run no more
+    often than each 0.3 s. Raises StoreError.
     """
 
     def __init__(
@@ -133,6 +137,7 @@ class LogWriter:
         gc.disable()
         try:
             data = self._steps()
+            is_busy = self._waiting > _BUSY_ROWS
             pending, self._pending, self._waiting = self._pending, [], 0
             rows = self._rows(pending)
             for (step, attempt_number), wait in (blocked or {}).items():
@@ -145,7 +150,8 @@ class LogWriter:
                 gc.enable()
         if data:
             self._writer.append(data)
-        self._due = self._clock() + self._writer.interval
+        interval = self._writer.interval
+        self._due = self._clock() + (max(interval, _BUSY_INTERVAL_S) if is_busy else interval)
 
     def _rows(self, records: Iterable[_Written]) -> Rows:
         rows, steps, plain = Rows(), self._plan.steps, self._plain_outputs

@@ -291,6 +291,23 @@ def test_the_later_record_of_a_batch_counts() -> None:
     assert len(list(stored.events())) > 0
 
 
+@pytest.mark.parametrize(("count", "seconds"), [(1, 0.1), (500, 0.1), (501, 0.3)])
+def test_a_frame_of_many_rows_puts_the_next_one_off(count: int, seconds: float) -> None:
+    moments = [10.0]
+    writer = MemoryRunStore().create(RunRecord("r", "j"))
+    writer.interval = 0.1  # as while somebody watches
+    log = LogWriter(compile_job(diamond), writer, clock=lambda: moments[0])
+    ended = Successes([0], [0], array("d", [1.0]), array("d", [2.0]), 7, 3)
+    for _ in range(count):
+        log.add(ended)
+    log.write()
+    log.add(ended)
+    assert log.write_if_due() == pytest.approx(seconds)
+    moments[0] += seconds
+    assert log.write_if_due() is None
+    assert log.write_if_due() is None  # Nothing waits.
+
+
 LATER = ("slice", "output_bytes", "after")
 
 
