@@ -150,20 +150,26 @@ export class Editor {
     this.layer.marks = moved(this.layer.marks, line, added);
     this.hover.close();
     this.resized();
-    this.reveal(this.area.selectionStart);
-    if (this.find.isOpen) this.find.search(this.area.selectionStart);
+    // Each look at the selection takes up to a millisecond in a long text, so there is one.
+    const caret = this.area.selectionStart;
+    this.reveal(caret);
+    if (this.find.isOpen) this.find.search(caret);
     const isTyped = event.inputType === "insertText" && event.data?.length === 1;
-    if (isTyped && !this.isApplying) this.suggest(false);
+    if (isTyped && !this.isApplying) this.suggest(false, caret);
     else if (this.popup.isOpen && event.inputType.startsWith("delete")) this.suggest(false);
     else this.popup.close();
     this.options.onChange?.(this.area.value);
   }
 
-  /** @param {boolean} isAsked by Ctrl-Space */
-  suggest(isAsked) {
+  /**
+   * @param {boolean} isAsked by Ctrl-Space
+   * @param {number} [caret] where somebody has just typed
+   */
+  suggest(isAsked, caret) {
     const text = this.area.value;
-    const offset = this.area.selectionStart;
-    if (offset !== this.area.selectionEnd || !this.options.complete) {
+    const offset = caret ?? this.area.selectionStart;
+    const isRange = caret === undefined && offset !== this.area.selectionEnd;
+    if (isRange || !this.options.complete) {
       this.popup.close();
       return;
     }
@@ -213,9 +219,10 @@ export class Editor {
       event.stopPropagation();
       return;
     }
-    const { selectionStart: from, selectionEnd: to, value } = this.area;
     const isLeaving = this.isLeaving;
     if (event.key !== "Shift") this.isLeaving = false;
+    if (event.key.length === 1 && !isMod) return;
+    const { selectionStart: from, selectionEnd: to, value } = this.area;
     /** @type {import("./editor_text.js").Edit | null} */
     let edit = null;
     if (event.key === "Tab" && !isMod && !event.altKey) {
@@ -277,8 +284,8 @@ export class Editor {
 
   /** Says below the text where the caret is. @param {number} line @param {number} column */
   showPath(line, column) {
-    const here = pathAt(this.area.value, this.area.selectionStart)
-      ?? pathAt(this.area.value, Math.max(0, this.area.selectionStart - 1));
+    const { selectionStart, value } = this.area;
+    const here = pathAt(value, selectionStart) ?? pathAt(value, Math.max(0, selectionStart - 1));
     const words = here ? this.options.describe?.(here.path) : null;
     const problem = marksAt(this.layer.marks, line, column)[0]
       ?? this.layer.marks.find((mark) => mark.line === line);

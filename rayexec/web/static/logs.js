@@ -14,6 +14,8 @@ import { copyButton } from "./parts.js";
 /** @import { LogLine, LogPage } from "./types.js" */
 
 const PAGE = 500;
+/** From the last key in a field to the question. */
+const TYPING_MS = 120;
 /** Lines in the page; the oldest go first, and come back by a button. */
 const MOST_LINES = 2_000;
 /** @type {[string, string][]} */
@@ -94,7 +96,7 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
       timer = setTimeout(() => {
         filter[name] = input.value;
         changed();
-      }, 200);
+      }, TYPING_MS);
     });
     return input;
   };
