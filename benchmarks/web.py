@@ -1,17 +1,16 @@
 """Pages of the browser door in a real Chromium, and Dagster's webserver beside it.
 
 Run it from the repository, with the extras ``web-test`` and ``bench``, and ``dagster-webserver``:
-``python -m benchmarks.web [pages] [runs] [live] [server] [editor] [dagster]``; all without names.
+``python -m benchmarks.web [pages] [runs] [search] [live] [server] [editor] [dagster]``; all without
+names.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import tempfile
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from statistics import quantiles
@@ -20,22 +19,20 @@ from typing import Any
 from playwright.sync_api import Browser, Page
 
 from benchmarks.measure import median, print_machine, print_table
-from benchmarks.web_chromium import Door, chromium, heap_mb, marks, new_page, rss_mb
+from benchmarks.web_chromium import Door, chromium, marks, new_page, page_at
 from benchmarks.web_dagster import dagster
+from benchmarks.web_live import live_figures
+from benchmarks.web_runs import runs, search
 from benchmarks.web_server import server_figures
-from rayexec.store import DirectoryRunStore
-from rayexec.testing.recorded_runs import record_large_run
 
 REPEATS = 3
-RUNS = {20_000: 0.5, 100_000: 1.0, 1_000_000: 5.0}  # steps: goal in seconds
 JOBS = {300: 0.5, 1_000: 1.0, 5_000: 2.0}  # ops: goal in seconds
-_PATIENCE_MS = 60_000
 _JOB = """
 import time
 from rayexec import Config, job, op
 
 class Wait(Config):
-    seconds: float = 0.0
+    seconds: float = 0.2
 
 {ops}
 """
@@ -48,6 +45,7 @@ def job_file(directory: Path) -> Path:
         "@op\ndef clean(part: int) -> int:\n    return part\n",
         "@op\ndef nap(config: Wait) -> None:\n    time.sleep(config.seconds)\n",
         "@job\ndef naps():\n    for _ in range(150):\n        nap()\n",
+        "@job\ndef naps_1000():\n    for _ in range(1000):\n        nap()\n",
         "@job\ndef three():\n    clean(clean(load()))\n",
     ]
     for size in JOBS:
@@ -110,7 +108,7 @@ def _opened(browser: Browser, door: Door, path: str, mark: str, **wanted: Any) -
     """Return the median seconds from a page's navigation to its first mark of a name."""
     times = []
     for _ in range(REPEATS):
-        page = _page_at(browser, door, path, mark)
+        page = page_at(browser, door, path, mark)
         times.append(_first(page, mark)["at"] / 1e3)
         page.context.close()
     return median(times)
@@ -121,127 +119,14 @@ def _first(page: Page, mark: str) -> dict[str, Any]:
     return next(each for each in marks(page, mark) if each["detail"].get("rows") != 0)
 
 
-def _page_at(browser: Browser, door: Door, path: str, mark: str) -> Page:
-    page = new_page(browser)
-    page.goto(door.url, wait_until="commit")
-    page.goto(f"{door.base}{path}")
-    page.wait_for_function(
-        "(name) => window.seen.some((each) => each.name === name && each.detail?.rows !== 0)",
-        arg=mark,
-        timeout=_PATIENCE_MS,
-    )
-    return page
-
-
-def runs(browser: Browser, directory: Path) -> None:
-    """Print the times and the memory of pages of large runs."""
-    home = directory / "large"
-    store, rows = DirectoryRunStore(home), []
-    for steps in RUNS:
-        record_large_run(store, f"run-{steps}", steps, failing=[5, steps // 2], waiting=3_000)
-    for steps, goal in RUNS.items():
-        door = Door(home)
-        idle = rss_mb(door.process.pid)
-        took = _opened(browser, door, f"/runs/run-{steps}", "timeline")
-        page = _page_at(browser, door, f"/runs/run-{steps}", "timeline")
-        page.wait_for_load_state("networkidle")
-        page.locator("canvas").first.hover()
-        page.evaluate("() => { window.seen.length = 0; }")
-        for turn in range(20):
-            page.keyboard.down("Control")
-            page.mouse.wheel(0, -200 if turn < 12 else 200)
-            page.keyboard.up("Control")
-            page.evaluate("() => new Promise(requestAnimationFrame)")
-        frames = [each["detail"]["ms"] for each in marks(page, "timeline")]
-        grown = rss_mb(door.process.pid) - idle
-        rows.append(
-            [
-                f"{steps:,} steps",
-                f"{took:.2f}",
-                f"{goal:g}",
-                f"{median(frames):.1f}",
-                f"{max(frames):.1f}",
-                f"{heap_mb(page):.1f}",
-                f"{idle:.0f}",
-                f"{grown:.0f}",
-            ]
-        )
-        page.context.close()
-        door.stop()
-    head = ["run", "interactive, s", "goal", "a frame, ms", "longest, ms", "JS heap, MB"]
-    print_table("Pages of runs", [*head, "server idle, MB", "server more, MB"], rows)
+def server(browser: Browser, directory: Path) -> None:
+    """Print memory and processor time of the server."""
+    server_figures(browser, directory, job_file(directory))
 
 
 def live(browser: Browser, directory: Path) -> None:
-    """Print the time from a step's end to its bar, and from a click to the end of three ops."""
-    door = Door(directory / "home", "-f", str(job_file(directory)))
-    page = new_page(browser)
-    page.goto(door.url)
-    _wait_for_warm_ray(door)
-    ends = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        run_id = _launch(door, "three", "")
-        while not ask(door, f"api/runs/{run_id}")["is_over"]:
-            time.sleep(0.01)
-        ends.append(time.perf_counter() - began)
-    run_id = _launch(door, "naps", "ops:\n  nap:\n    config: {seconds: 0.2}\n")
-    page.goto(f"{door.base}/runs/{run_id}")
-    while not ask(door, f"api/runs/{run_id}")["is_over"]:
-        time.sleep(0.2)
-    time.sleep(1)
-    painted = marks(page, "timeline")
-    origin = page.evaluate("() => performance.timeOrigin")
-    delays = []
-    columns = ask(door, f"api/runs/{run_id}/steps", sort="started", count=500)["rows"]
-    finished = sorted(row["started"] + row["seconds"] for row in columns if row["started"])
-    for index, ended in enumerate(finished):
-        first = next((each for each in painted if each["detail"]["rows"] > index), None)
-        if first is not None and index > painted[0]["detail"]["rows"]:
-            delays.append((origin + first["at"]) / 1e3 - ended)
-    page.context.close()
-    door.stop()
-    rows = [
-        ["click to the end of three ops, s", f"{median(ends):.2f}", "2"],
-        ["step end to pixel, median, ms", f"{median(delays) * 1e3:.0f}", "150"],
-        ["step end to pixel, p95, ms", f"{quantiles(delays, n=20)[-1] * 1e3:.0f}", "250"],
-    ]
-    print_table(f"Live, {len(delays)} steps", ["what", "measured", "goal"], rows)
-
-
-def ask(door: Door, path: str, body: Any = None, **query: Any) -> Any:
-    """Return an answer of the server's API."""
-    token = urllib.parse.parse_qs(urllib.parse.urlsplit(door.url).query)["token"][0]
-    request = urllib.request.Request(
-        f"{door.base}/{path}?{urllib.parse.urlencode(query)}",
-        headers={"Authorization": f"Bearer {token}", "X-Rayexec": "1"},
-    )
-    if body is not None:
-        request.data = json.dumps(body).encode()
-        request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
-
-
-def _launch(door: Door, job: str, config: str, where: str = "ray") -> str:
-    body = {"yaml": config, "selection": [], "tags": {}, "where": where}
-    run_id: str = ask(door, f"api/jobs/{job}/launch", body)["run_id"]
-    return run_id
-
-
-def _wait_for_warm_ray(door: Door) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        cluster = ask(door, "api/session")["cluster"]
-        if cluster and cluster["state"] == "up":
-            time.sleep(3)  # for the spare driver
-            return
-        time.sleep(0.2)
-
-
-def server(browser: Browser, directory: Path) -> None:
-    """Print memory and processor time of the server."""
-    server_figures(browser, directory, job_file(directory), _launch)
+    """Print the times of runs under way."""
+    live_figures(browser, directory, job_file(directory))
 
 
 def editor(browser: Browser, directory: Path) -> None:
@@ -249,11 +134,13 @@ def editor(browser: Browser, directory: Path) -> None:
     door = Door(directory / "home", "-f", str(job_file(directory)))
     page = new_page(browser)
     page.goto(door.url)
-    page.goto(f"{door.base}/jobs/naps/launch")
+    page.goto(f"{door.base}/jobs/naps_1000/launch")
     area = page.get_by_role("textbox", name="Run config").first
     area.wait_for()
-    lines = "".join(f"  nap_{index}:\n    config: {{seconds: 0.2}}\n" for index in range(2, 1_001))
+    names = ["nap", *(f"nap_{index}" for index in range(2, 1_001))]
+    lines = "".join(f"  {name}:\n    config: {{seconds: 0.2}}\n" for name in names)
     area.focus()
+    page.keyboard.press("Control+a")
     page.keyboard.insert_text(f"ops:\n{lines}")
     page.evaluate(
         """() => { window.keys = []; document.addEventListener("keydown", () => {
@@ -280,6 +167,7 @@ def editor(browser: Browser, directory: Path) -> None:
 PARTS: dict[str, Callable[[Browser, Path], None]] = {
     "pages": pages,
     "runs": runs,
+    "search": search,
     "live": live,
     "server": server,
     "editor": editor,
@@ -293,7 +181,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory, chromium() as browser:
         print(f"Chromium {browser.version}")
         for name in sys.argv[1:] or PARTS:
+            began = time.perf_counter()
             PARTS[name](browser, Path(directory))
+            took, load = time.perf_counter() - began, os.getloadavg()[0]
+            print(f"({name} took {took:.0f} s; load {load:.0f})", flush=True)
 
 
 if __name__ == "__main__":

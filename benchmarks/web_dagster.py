@@ -1,8 +1,11 @@
-"""Dagster's webserver on recorded runs of 1,000 and 10,000 no-ops, and its Launchpad."""
+"""Dagster's webserver beside the browser door, on the same jobs: runs of no-ops, and Launchpads.
+
+Dagster may be in another Python: name it in ``BENCH_DAGSTER_PYTHON``. Its run of 10,000 steps
+takes minutes; ``BENCH_DAGSTER_HOME`` is a directory that keeps it for the next time.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import socket
@@ -15,7 +18,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page
 
 from benchmarks.measure import print_table
-from benchmarks.web_chromium import heap_mb
+from benchmarks.web_chromium import Door, heap_mb
+from rayexec.store import DirectoryRunStore
+from rayexec.testing.recorded_runs import record_large_run
 
 __all__ = ["dagster"]
 
@@ -44,23 +49,94 @@ if __name__ == "__main__":
     instance = dagster.DagsterInstance.get()
     print(jobs[sys.argv[1]].execute_in_process(quiet, instance=instance).run_id)
 """
-_STILL_S, _PATIENCE_S = 2.0, 90.0
+_VERSION = "from importlib.metadata import version; print(version('dagster-webserver'))"
+_STILL_S, _PATIENCE_S = 3.0, 180.0
+_Row = list[str]
 
 
 def dagster(browser: Browser, directory: Path) -> None:
-    """Record the runs, and print the times of the pages; nothing without dagster-webserver."""
-    if importlib.util.find_spec("dagster_webserver") is None:
+    """Print the times of the pages; nothing of Dagster without dagster-webserver."""
+    python = os.environ.get("BENCH_DAGSTER_PYTHON", sys.executable)
+    asked = subprocess.run([python, "-c", _VERSION], capture_output=True, text=True, check=False)
+    rows = _pages_of_rayexec(browser, directory)
+    if asked.returncode == 0:
+        rows += _pages_of_dagster(browser, python, directory)
+    else:
         print("dagster-webserver is not installed: no pages of Dagster")
-        return
-    home = directory / "dagster"
-    home.mkdir()
+    head = ["page", "until its text stays as it is, s", "JS heap, MB", "DOM nodes", "MB loaded"]
+    print_table(f"Pages beside Dagster {asked.stdout.strip()}", head, rows)
+
+
+def _pages_of_rayexec(browser: Browser, directory: Path) -> list[_Row]:
+    home = directory / "beside-dagster"
+    store = DirectoryRunStore(home)
+    for size in SIZES:
+        record_large_run(store, f"run-{size}", size)
+    file = directory / "ops_of_rayexec.py"
+    file.write_text(
+        "from rayexec import job, op\n\n@op\ndef load() -> int:\n    return 1\n\n@job\n"
+        "def ops_1000():\n    for _ in range(1000):\n        load()\n"
+    )
+    door = Door(home, "-f", str(file))
+    try:
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        page = context.new_page()
+        page.goto(door.url)  # for the cookie
+        page.locator("main").get_by_text("ops_1000").first.wait_for()
+        cookies = context.cookies()
+        context.close()
+        base = door.base
+        rows = [
+            _settled(browser, f"rayexec, run of {size:,} steps", f"{base}/runs/run-{size}", cookies)
+            for size in SIZES
+        ]
+        path = f"{base}/jobs/ops_1000/launch"
+        return [*rows, _settled(browser, "rayexec, Launchpad of 1,000 ops", path, cookies)]
+    finally:
+        door.stop()
+
+
+def _pages_of_dagster(browser: Browser, python: str, directory: Path) -> list[_Row]:
+    home = Path(os.environ.get("BENCH_DAGSTER_HOME", directory / "dagster"))
+    home.mkdir(exist_ok=True)
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    file = directory / "dagster_jobs.py"
+    file = home / "dagster_jobs.py"
     file.write_text(_FILE)
     environment = {**os.environ, "DAGSTER_HOME": str(home)}
+    recorded = _recorded(python, file, environment)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    base = f"http://127.0.0.1:{port}"
+    began = time.perf_counter()
+    server = subprocess.Popen(
+        [python, "-m", "dagster_webserver", "-f", str(file), "-p", str(port)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _await(f"{base}/server_info")
+        print(f"Dagster's webserver answers after {time.perf_counter() - began:.1f} s")
+        rows = [
+            _settled(browser, f"Dagster, run of {int(size):,} steps", f"{base}/runs/{run_id}")
+            for size, run_id in recorded.items()
+        ]
+        path = f"{base}/locations/{file.name}/jobs/ops_1000/playground"
+        return [*rows, _settled(browser, "Dagster, Launchpad of 1,000 ops", path)]
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _recorded(python: str, file: Path, environment: dict[str, str]) -> dict[str, str]:
+    """Return the runs by size, those of an earlier time if there are any."""
+    listed = file.parent / "recorded.json"
+    if listed.exists():
+        kept: dict[str, str] = json.loads(listed.read_text())
+        return kept
     recorded = {
-        size: subprocess.run(
-            [sys.executable, str(file), str(size)],
+        str(size): subprocess.run(
+            [python, str(file), str(size)],
             env=environment,
             capture_output=True,
             text=True,
@@ -68,40 +144,8 @@ def dagster(browser: Browser, directory: Path) -> None:
         ).stdout.split()[-1]
         for size in SIZES
     }
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    base = f"http://127.0.0.1:{port}"
-    began = time.perf_counter()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "dagster_webserver", "-f", str(file), "-p", str(port)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _await(f"{base}/server_info")
-        rows = [["server up, s", f"{time.perf_counter() - began:.1f}", "", ""]]
-        for size, run_id in recorded.items():
-            took, page = _settled(browser, f"{base}/runs/{run_id}")
-            nodes = page.evaluate("() => document.querySelectorAll('*').length")
-            row = [f"page of a run of {size:,} steps", f"{took:.1f}"]
-            rows.append([*row, f"{heap_mb(page):.0f}", str(nodes)])
-            page.context.close()
-        path = f"{base}/locations/{file.name}/jobs/ops_1000/playground"
-        took, page = _settled(browser, path)
-        rows.append(["Launchpad of 1,000 ops", f"{took:.1f}", f"{heap_mb(page):.0f}", ""])
-        page.context.close()
-    finally:
-        server.terminate()
-        server.wait(30)
-    head = ["Dagster's webserver", "until its text stays as it is, s", "JS heap, MB", "DOM nodes"]
-    print_table(f"Dagster {_version(base)}", head, rows)
-
-
-def _version(_: str) -> str:
-    from importlib.metadata import version
-
-    return version("dagster-webserver")
+    listed.write_text(json.dumps(recorded))
+    return recorded
 
 
 def _await(url: str) -> None:
@@ -116,17 +160,31 @@ def _await(url: str) -> None:
     raise SystemExit("Dagster's webserver did not start")
 
 
-def _settled(browser: Browser, url: str) -> tuple[float, Page]:
-    """Open a page, and return the seconds until its text changed for the last time."""
-    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+def _settled(browser: Browser, name: str, url: str, cookies: list[object] | None = None) -> _Row:
+    """Open a page of an empty profile, and return the row of its figures."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_cookies(cookies or [])  # type: ignore[arg-type]
+    page = context.new_page()
+    sizes: list[int] = []
+    page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
     began = changed = time.perf_counter()
     page.goto(url, wait_until="commit")
     text = ""
     while time.perf_counter() - began < _PATIENCE_S:
-        time.sleep(0.1)
-        shown = page.evaluate("() => document.body?.innerText ?? ''")
+        time.sleep(0.05)
+        shown = _text_of(page)
         if shown != text:
             text, changed = shown, time.perf_counter()
-        elif len(text) > 500 and time.perf_counter() - changed > _STILL_S:
+        elif len(text) > 300 and time.perf_counter() - changed > _STILL_S:
             break
-    return changed - began, page
+    took = f"{changed - began:.1f}" if text == shown else f"more than {_PATIENCE_S:g}"
+    nodes = page.evaluate("() => document.querySelectorAll('*').length")
+    row = [name, took, f"{heap_mb(page):.0f}", f"{nodes:,}", f"{sum(sizes) / 1e6:.1f}"]
+    context.close()
+    return row
+
+
+def _text_of(page: Page) -> str:
+    """Return the text without digits: times that pass are no change."""
+    text: str = page.evaluate("() => (document.body?.innerText ?? '').replace(/[0-9]+/g, '0')")
+    return text

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
 from benchmarks.measure import print_table
-from benchmarks.web_chromium import Door, new_page, rss_mb
+from benchmarks.web_chromium import Door, await_warm_ray, launch, new_page, rss_mb
 from rayexec.store import DirectoryRunStore
 from rayexec.testing.recorded_runs import record_large_run
 
@@ -22,7 +21,7 @@ __all__ = ["server_figures"]
 _STEPS = 100_000
 _RUN = f"run-{_STEPS}"
 _TABS = 10
-_QUIET_S = 10.0
+_QUIET_S = 20.0
 _WATCHED_S = 10.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -31,12 +30,11 @@ def server_figures(
     browser: Browser,
     directory: Path,
     job_file: Path,
-    launch: Callable[[Door, str, str, str], str],
 ) -> None:
-    """Print the table; ``launch`` starts a run by job, run config and where it runs."""
+    """Print the table."""
     rows = [
         *_memory(browser, directory / "large-server"),
-        *_processor_time(browser, directory / "home-server", job_file, launch),
+        *_processor_time(browser, directory / "home-server", job_file),
     ]
     print_table("Server", ["what", "measured", "goal"], rows)
 
@@ -78,16 +76,15 @@ def _processor_time(
     browser: Browser,
     home: Path,
     job_file: Path,
-    launch: Callable[[Door, str, str, str], str],
 ) -> list[list[str]]:
     door = Door(home, "-f", str(job_file))
     page = new_page(browser)
     try:
-        time.sleep(8)  # Its code is loaded, and its Ray starts.
+        await_warm_ray(door)
         quiet = _share(door.process.pid, _QUIET_S)
         page.goto(door.url)
         # In one process, five steps end in a second.
-        run_id = launch(door, "naps", "ops:\n  nap:\n    config: {seconds: 0.2}\n", "in_process")
+        run_id = launch(door, "naps", "", "in_process")
         page.goto(f"{door.base}/runs/{run_id}")
         page.locator("canvas").first.wait_for(timeout=60_000)
         watched = _share(door.process.pid, _WATCHED_S)
