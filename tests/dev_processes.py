@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,17 @@ from typing import Any
 from dev_server import DevServer
 from served_pages import Client
 
-__all__ = ["PATIENCE_S", "await_nothing_left", "client_of", "processes_of", "until"]
+__all__ = [
+    "PATIENCE_S",
+    "await_nothing_left",
+    "client_of",
+    "is_ready",
+    "is_up",
+    "launched_long",
+    "processes_of",
+    "shown_of",
+    "until",
+]
 
 PATIENCE_S = 120.0
 
@@ -30,6 +42,40 @@ def until(ask: Callable[[], Any], is_right: Callable[[Any], bool] = bool) -> Any
 def client_of(server: DevServer) -> Client:
     """Return a client with the token of a server."""
     return Client(server.base, server.url.partition("token=")[2])
+
+
+def is_ready(client: Client) -> bool:
+    """Whether the server of a client knows its jobs."""
+    return bool(client.get("api/jobs")["state"] == "ready")
+
+
+def is_up(client: Client) -> bool:
+    """Whether the Ray of a server is up."""
+    return bool(client.get("api/session")["cluster"]["state"] == "up")
+
+
+def launched_long(client: Client) -> str:
+    """Launch the job ``long`` on the Ray of a server; return its run once its step ``lasts``."""
+    run_id = str(client.post("api/jobs/long/launch", {"yaml": ""})["run_id"])
+
+    def lasts() -> bool:
+        answer = client.request("GET", f"api/runs/{run_id}/now")
+        running = answer.json["running"] if answer.status == 200 else []
+        return any(step["key"] == "lasts" for step in running)
+
+    until(lasts)
+    return run_id
+
+
+def shown_of(home: Path, run_id: str, command: str) -> str:
+    """Return what ``rayexec run COMMAND`` prints of a run."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rayexec", "run", command, run_id, "--store", str(home)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
 
 
 def processes_of(home: Path, words: str = "") -> dict[int, str]:

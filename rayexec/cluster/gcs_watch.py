@@ -97,6 +97,15 @@ class GcsWatch:
                 other.address != entry.address for other in self._watched
             )
 
+    def await_sign(self, address: str) -> bool:
+        """Wait while the head at ``address`` is silent; return False once that counts as death."""
+        began = time.monotonic()
+        while not answers(address):
+            if self.is_dead(address) or time.monotonic() - began >= silence_allowed():
+                return False
+            time.sleep(LOOK_INTERVAL_S)
+        return True
+
     def is_dead(self, address: str) -> bool:
         """Whether the head at ``address`` was silent for too long at the last look."""
         since = self._silent_since.get(address)

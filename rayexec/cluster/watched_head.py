@@ -8,10 +8,20 @@ from rayexec.cluster.gcs_watch import GcsWatch
 from rayexec.cluster.own_ray import end_ray, is_head
 from rayexec.errors import EngineError
 
-__all__ = ["WatchedHead"]
+__all__ = ["WatchedHead", "head_answers"]
 
 # Of this process; a forked child has no runs on Ray.
 _WATCH = GcsWatch()
+
+
+def head_answers() -> bool:
+    """Whether the head of the Ray in use answers; waits while it is silent, and not yet dead.
+
+    Who asks a dead head waits for a minute, and then Ray ends the process.
+    """
+    import ray
+
+    return _WATCH.await_sign(str(ray.get_runtime_context().gcs_address))
 
 
 class WatchedHead:

@@ -7,15 +7,14 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from rayexec.cluster.home import home
 from rayexec.errors import StoreError
-from rayexec.private_directory import StrangerError, open_private, private_directory
 from rayexec.store import RunStore
 from rayexec.web.server import Server, listening_socket, new_session
 from rayexec.web.session import DoorOptions, Session
+from rayexec.web.token_file import token_file
 
 __all__ = ["serve"]
 
@@ -51,7 +50,7 @@ async def _serve(
     interrupts = _Interrupts()
     server = await Server.start(session, listening)
     try:
-        with _token_file(session.port, session.token):
+        with token_file(session.port, session.token):
             started(server)
             await interrupts.first.wait()
     finally:
@@ -111,22 +110,3 @@ def _check_readable(store: RunStore) -> None:
             os.listdir(path)
     except OSError as error:
         raise StoreError(f"the run store {root} cannot be read: {error.strerror}.") from None
-
-
-@contextlib.contextmanager
-def _token_file(port: int, token: str) -> Iterator[None]:
-    """Keep the token in a file that scripts of this user may read, during the ``with`` block.
-
-    Without a private directory for it there is none, and the printed address has the token.
-    """
-    path = None
-    with contextlib.suppress(OSError, StrangerError):
-        directory = private_directory(home() / f"dev-{os.geteuid()}")
-        path = directory / f"{port}.token"
-        with open(path, "w", opener=open_private) as file:
-            file.write(f"{token}\n")
-    try:
-        yield
-    finally:
-        if path is not None:
-            path.unlink(missing_ok=True)

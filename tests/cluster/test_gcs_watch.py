@@ -113,6 +113,28 @@ def test_a_head_that_comes_back_in_time_is_no_death(
     assert not told
 
 
+@pytest.mark.usefixtures("quick")
+def test_who_has_a_question_waits_for_a_head_that_comes_back_and_not_for_a_dead_one(
+    head: Head, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = GcsWatch()
+    assert watch.await_sign(head.address)
+    head.is_silent = True
+    assert not watch.await_sign(head.address)
+    monkeypatch.setattr(gcs_watch, "SILENCE_S", 60.0)
+    answers: list[bool] = []
+    asking = threading.Thread(target=lambda: answers.append(watch.await_sign(head.address)))
+    while head.visits.acquire(timeout=0.01):
+        pass
+    asking.start()
+    for _ in range(2):
+        assert head.visits.acquire(timeout=10)
+    assert not answers
+    head.is_silent = False
+    asking.join(10)
+    assert answers == [True]
+
+
 def test_who_has_a_head_that_comes_back_says_so_to_ray_and_to_us(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,7 +1,8 @@
 """``rayexec dev`` outlives its children and its user's mistakes, and leaves nothing behind.
 
 What the code of a user may do to its process is in ``launch/test_hostile_code.py``, the spare
-driver in ``launch/test_spare_drivers.py``, the cluster and its probe in ``test_cluster_api.py``.
+driver in ``launch/test_spare_drivers.py``, the cluster and its probe in ``test_cluster_api.py``,
+and ends with a run on the Ray of the server in ``test_ends.py``.
 """
 
 from __future__ import annotations
@@ -16,32 +17,29 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from dev_processes import PATIENCE_S, await_nothing_left, client_of, processes_of, until
+from dev_processes import (
+    PATIENCE_S,
+    await_nothing_left,
+    client_of,
+    is_ready,
+    is_up,
+    processes_of,
+    until,
+)
 from dev_server import DevServer
-from served_pages import Client
 
 pytestmark = pytest.mark.long("starts the command in processes of their own")
 
 JOBS = """
-import time
 from rayexec import job, op
 
 @op
 def first():
     return 1
 
-@op
-def lasts(number):
-    print("has begun")
-    time.sleep(600)
-
 @job
 def short():
     first()
-
-@job
-def long():
-    lasts(first())
 """
 RAY = "warm_ray_process"
 
@@ -58,70 +56,14 @@ def server(home: Path) -> Iterator[DevServer]:
     """A server with a file of jobs, which are ready."""
     server = DevServer(["-f", "jobs.py"], home, home.parent)
     client = client_of(server)
-    until(lambda: _is_ready(client))
+    until(lambda: is_ready(client))
     yield server
     server.stop()
-
-
-def _is_ready(client: Client) -> bool:
-    return bool(client.get("api/jobs")["state"] == "ready")
-
-
-def is_up(server: DevServer) -> bool:
-    return bool(client_of(server).get("api/session")["cluster"]["state"] == "up")
 
 
 def said_after(server: DevServer) -> str:
     assert server.process.stdout is not None
     return server.process.stdout.read().decode()
-
-
-def launched_long(server: DevServer) -> str:
-    """Launch a run on the Ray of the server; return its id once its long step has begun."""
-    client = client_of(server)
-    run_id = str(client.post("api/jobs/long/launch", {"yaml": ""})["run_id"])
-
-    def lasts() -> bool:
-        answer = client.request("GET", f"api/runs/{run_id}/now")
-        running = answer.json["running"] if answer.status == 200 else []
-        return any(step["key"] == "lasts" for step in running)
-
-    until(lasts)
-    return run_id
-
-
-def shown_of(home: Path, run_id: str, command: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "rayexec", "run", command, run_id, "--store", str(home)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout + done.stderr
-
-
-def test_a_run_on_its_ray_is_canceled_with_the_reason_when_it_ends(
-    server: DevServer, home: Path
-) -> None:
-    run_id = launched_long(server)
-    server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(PATIENCE_S) == 0
-    await_nothing_left(home)
-    said = said_after(server)
-    assert f"Canceling what runs on the Ray of this command: {run_id}." in said
-    assert f"Run {run_id}: CANCELED." in said
-    assert "Traceback" not in said
-    assert "with rayexec dev, which ended with the Ray of the run" in shown_of(
-        home, run_id, "events"
-    )
-
-
-def test_a_killed_server_leaves_neither_ray_nor_drivers(server: DevServer, home: Path) -> None:
-    run_id = launched_long(server)
-    server.process.kill()
-    server.process.wait()
-    await_nothing_left(home)
-    assert "FAILURE" in shown_of(home, run_id, "show")
 
 
 def test_an_interrupt_during_the_start_of_ray_ends_all(server: DevServer, home: Path) -> None:
@@ -153,7 +95,7 @@ def test_an_interrupt_during_the_start_ends_all_without_a_traceback(
 
 
 def test_an_impatient_user_interrupts_again_and_again(server: DevServer) -> None:
-    until(lambda: is_up(server))
+    until(lambda: is_up(client_of(server)))
     for _ in range(20):
         if server.process.poll() is None:
             server.process.send_signal(signal.SIGINT)
@@ -168,7 +110,7 @@ def test_two_servers_share_a_store_and_a_file(server: DevServer, home: Path) -> 
         assert other.base != server.base
         for each in (server, other):
             client = client_of(each)
-            until(functools.partial(_is_ready, client))
+            until(functools.partial(is_ready, client))
         tokens = sorted((home / f"dev-{os.geteuid()}").iterdir())
         assert len(tokens) == 2
         other.process.send_signal(signal.SIGTERM)

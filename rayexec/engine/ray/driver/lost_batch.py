@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from rayexec.cluster import head_answers
 from rayexec.engine.ray.driver.environments import environment_owner
 from rayexec.engine.ray.driver.stack_dumps import crashed_step, hung_step
 from rayexec.engine.ray.driver.task_errors import LossReason
@@ -89,9 +90,12 @@ def kill_workers(journals: Sequence[str], *, is_one_node: bool) -> None:
 
 
 def _on_each_node(function: Callable[..., Any], argument: Any) -> Iterator[Any]:
-    """Yield the result of a function on each node that answers soon."""
+    """Yield the result of a function on each node that answers soon; none with a dead head."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    if not head_answers():
+        return
 
     @ray.remote(num_cpus=0, max_retries=0)
     def on_node(argument: Any) -> Any:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 
+from rayexec.cluster import head_answers
 from rayexec.engine.ray.driver.nested_runs import waits_for_own
 from rayexec.engine.ray.driver.submitted_batch import SubmittedBatch
 from rayexec.placement.limits import LimitHolder, Placement
@@ -55,7 +56,7 @@ class SharedLimits:
             for index, limit in enumerate(self._placement.limits)
             if limit.holder is LimitHolder.CLUSTER
         ]
-        if not shared:
+        if not shared or not head_answers():
             return {}
         # Ray frees the resources of an ended task a while later; the run holds them that long.
         now = time.monotonic()
