@@ -92,6 +92,7 @@ class Tab:
     """A tab of a browser: the topics that it watches, and its positions in them."""
 
     socket: web.WebSocketResponse
+    transport: asyncio.BaseTransport | None
     live: Live
     watched: set[str] = field(default_factory=set)
     #: Per topic the next row, and the version of the whole at the last message.
@@ -111,6 +112,17 @@ class Tab:
         """Look for rows and lines of a topic with the next send."""
         self._awake.add(topic)
         self._news.set()
+
+    async def end(self) -> None:
+        """Close the socket; one that takes nothing in any more ends without a word."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.socket.close(code=WSCloseCode.GOING_AWAY), 2 * _CLOSE_S)
+        self.abort()
+
+    def abort(self) -> None:
+        """End the connection; closed, it would wait until the other end has read everything."""
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.abort()
 
     async def send_on(self) -> None:
         """Send what there is, until the tab is gone."""
@@ -231,7 +243,7 @@ class Live:
             heartbeat=_HEARTBEAT_S, max_msg_size=MESSAGE_BYTES, compress=False, timeout=_CLOSE_S
         )
         await socket.prepare(request)
-        tab = Tab(socket, self)
+        tab = Tab(socket, request.transport, self)
         self._tabs.add(tab)
         tab.put("", "hello", _encoded("", "hello", {"version": __version__}))
         sender = asyncio.get_running_loop().create_task(_sent(tab))
@@ -245,6 +257,8 @@ class Live:
             self.watch(tab, set())
             with contextlib.suppress(asyncio.CancelledError):
                 await sender
+            if socket.close_code == WSCloseCode.ABNORMAL_CLOSURE:
+                tab.abort()
         return socket
 
     def _heard(self, tab: Tab, text: str) -> bool:
@@ -270,8 +284,7 @@ class Live:
 
     async def close(self) -> None:
         """End all tabs and sources."""
-        ends = [tab.socket.close(code=WSCloseCode.GOING_AWAY) for tab in self._tabs]
-        await asyncio.gather(*ends, return_exceptions=True)
+        await asyncio.gather(*(tab.end() for tab in self._tabs), return_exceptions=True)
         tasks = [topic.task for topic in self.topics.values() if topic.task is not None]
         for topic in self.topics.values():
             if topic.ending is not None:
