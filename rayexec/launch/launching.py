@@ -14,7 +14,7 @@ import yaml
 
 from rayexec.cluster.home import home
 from rayexec.config.execution_settings import check_overrides
-from rayexec.errors import LoadError
+from rayexec.errors import EngineError, LoadError
 from rayexec.launch.cluster_driver import target_of
 from rayexec.launch.environment import HOME, ClusterTarget
 from rayexec.launch.job_file import JobSource
@@ -175,7 +175,13 @@ def _launch_here(
         driver=ProcessIdentity.of(process.pid),
         log=str(log_path(run_id)),
     )
-    note.write()
+    try:
+        note.write()
+    except EngineError:  # Nobody would find the run, or end it.
+        process.kill()
+        process.wait()
+        note.remove()
+        raise
     say(f"Log of the run's driver: {note.log}")
     return LaunchedRun(LocalDriver(note, process))
 
@@ -190,8 +196,14 @@ def _written_config(run_id: str, run_config: Mapping[str, Any]) -> Path:
     except yaml.YAMLError as error:
         raise LoadError(f"run_config holds more than plain values: {error}") from None
     path = run_config_path(run_id)
-    with open(path, "w", opener=open_private) as file:
-        file.write(text)
+    try:
+        with open(path, "w", opener=open_private) as file:
+            file.write(text)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise EngineError(
+            f"cannot write the run config of run {run_id} to {path}: {error.strerror}."
+        ) from error
     return path
 
 

@@ -89,12 +89,14 @@ class LaunchNote:
     def write(self) -> None:
         """Write the file; raises EngineError if the directory refuses it."""
         path = note_directory() / f"{self.run_id}.json"
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            fresh = path.with_name(f".{path.name}.{os.getpid()}")
             with open(fresh, "w", opener=open_private) as file:
                 file.write(f"{json.dumps(asdict(self), indent=2, default=str)}\n")
             fresh.replace(path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
             raise EngineError(
                 f"cannot note run {self.run_id} in {path.parent}: {error.strerror}."
             ) from error
