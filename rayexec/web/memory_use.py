@@ -6,8 +6,9 @@ import contextlib
 import ctypes
 import os
 import threading
+from importlib import import_module
 
-__all__ = ["give_memory_back", "take_memory_sparingly"]
+__all__ = ["give_memory_back", "load_arrow", "take_memory_sparingly"]
 
 _M_MMAP_THRESHOLD = -3  # of mallopt
 _MAPPED_BYTES = 256 * 1024
@@ -41,6 +42,14 @@ def take_memory_sparingly() -> None:
             if former is not None:
                 os.environ[_POOL_VARIABLE] = former
         pa.set_memory_pool(pa.system_memory_pool())  # where something has imported it before
+
+
+def load_arrow() -> None:
+    """Import what reads runs, so that the first page of a run need not wait for it."""
+    take_memory_sparingly()
+    for name in ("pyarrow.ipc", "pyarrow.compute", "pyarrow._acero"):
+        with contextlib.suppress(ImportError):  # The last one is not public.
+            import_module(name)
 
 
 def give_memory_back() -> None:

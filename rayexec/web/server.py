@@ -15,6 +15,7 @@ from rayexec.web.connection import Connections
 from rayexec.web.endpoints import endpoint_of
 from rayexec.web.guard import BODY_BYTES, guard, protect
 from rayexec.web.live import Live
+from rayexec.web.memory_use import load_arrow
 from rayexec.web.openapi import document_route
 from rayexec.web.pages import page_routes
 from rayexec.web.session import SESSION, DoorOptions, Session
@@ -28,6 +29,8 @@ API_MODULES = ("facts", "runs", "run_parts", "jobs", "cluster", "cache")
 FIRST_PORT = 3000
 _PORTS_TRIED = 50
 _SHUTDOWN_SECONDS = 2.0  # for answers under way
+# From the start to the import of what reads runs: the first page comes first.
+_PREPARE_DELAY_S = 2.0
 TOKEN_BYTES = 32
 
 
@@ -61,7 +64,9 @@ def make_app(session: Session) -> web.Application:
 
     async def start(_: web.Application) -> None:
         register_topics(session)
-        tasks.append(asyncio.get_running_loop().create_task(drop_idle_runs(session)))
+        loop = asyncio.get_running_loop()
+        tasks.append(loop.create_task(drop_idle_runs(session)))
+        tasks.append(loop.create_task(_prepare_for_runs(session)))
         for module in modules:
             if hasattr(module, "start"):
                 await module.start(session)
@@ -81,6 +86,11 @@ def make_app(session: Session) -> web.Application:
     app.on_shutdown.append(end_tabs)
     app.on_cleanup.append(stop)
     return app
+
+
+async def _prepare_for_runs(session: Session) -> None:
+    await asyncio.sleep(_PREPARE_DELAY_S)
+    await session.in_thread(load_arrow)
 
 
 async def _serve_tab(request: web.Request) -> web.StreamResponse:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,28 @@ def test_a_run_of_100_000_steps_takes_little_memory(tmp_path: Path) -> None:
     print(more)
     assert more["page"] <= 40
     assert more["tabs"] <= 50
+
+
+def test_a_server_imports_what_reads_runs_before_somebody_asks(tmp_path: Path) -> None:
+    with served_in_process(tmp_path) as process:
+        maps = Path(f"/proc/{process.pid}/maps")
+        deadline = time.monotonic() + 60
+        while "pyarrow/_acero" not in maps.read_text():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def served_in_process(home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Yield the process of ``rayexec dev`` without jobs."""
+    command = [sys.executable, "-m", "rayexec", "dev", "--no-open", "--port=0", f"--home={home}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def test_parts_that_nobody_uses_go_and_come_again(tmp_path: Path) -> None:
