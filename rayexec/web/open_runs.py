@@ -93,6 +93,12 @@ class OpenRun:
         """Whether the run was over at the last look."""
         return self._record is not None and is_over(self._record)
 
+    @property
+    def read_record(self) -> RunRecord:
+        """The record as of the last look that read on."""
+        assert self._record is not None
+        return self._record
+
     def record(self) -> RunRecord:
         """Return the record of the run now, by its cluster too where its driver is elsewhere."""
         with self._lock:

@@ -135,7 +135,7 @@ def _look(session: Session, run_id: str, *, asks: bool) -> _Look:
 
     def read(run: OpenRun) -> _Look:
         version, counts = run.read(lambda columns: (columns.version, dict(columns.counts)))
-        record = run.record()
+        record = run.read_record
         state = None if is_over(record) else run.state(asks=asks)
         light = {
             "status": str(record.status),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -81,16 +84,49 @@ def test_a_server_imports_what_reads_runs_before_somebody_asks(tmp_path: Path) -
             time.sleep(0.05)
 
 
+@pytest.mark.long("a run of 100,000 steps")
+def test_a_tab_that_has_the_rows_takes_little_memory(tmp_path: Path) -> None:
+    record_large_run(DirectoryRunStore(tmp_path), RUN, 100_000)
+    with served_in_process(tmp_path) as process, contextlib.ExitStack() as opened:
+        assert process.stdout is not None
+        address = urlsplit(process.stdout.readline().decode().strip())
+        assert address.hostname is not None
+        headers = {"Authorization": f"Bearer {parse_qs(address.query)['token'][0]}"}
+
+        def open_tab() -> None:
+            tab = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
+            opened.callback(tab.close)
+            tab.request("GET", f"/api/runs/{RUN}/rows", headers=headers)
+            answer = tab.getresponse()
+            assert len(answer.read()) > 2_000_000
+            assert not answer.will_close  # A browser keeps the connection too.
+
+        for _ in range(3):  # The first ones read the run.
+            open_tab()
+        before, tabs = own_mb(process.pid), 20
+        for _ in range(tabs):
+            open_tab()
+        more = (own_mb(process.pid) - before) / tabs
+    print(more)
+    assert more <= 2
+
+
+def own_mb(pid: int) -> float:
+    """Return the memory that a process has written to and shares with none."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(size) for size in re.findall(r"Private_Dirty:\s+(\d+) kB", text)) / 1e3
+
+
 @contextlib.contextmanager
 def served_in_process(home: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Yield the process of ``rayexec dev`` without jobs."""
     command = [sys.executable, "-m", "rayexec", "dev", "--no-open", "--port=0", f"--home={home}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(60)
+    output = subprocess.PIPE
+    with subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
 
 
 def test_parts_that_nobody_uses_go_and_come_again(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from rayexec.launch.exported_run import EXPORTS
 from rayexec.launch.launched_run import LaunchedRun
@@ -41,6 +41,7 @@ __all__ = ["routes"]
 
 T = TypeVar("T")
 _MOST_KEYS = 10_000
+_BYTES, _CHUNK_BYTES = "application/octet-stream", 256 * 1024
 
 
 def routes(session: Session) -> list[web.RouteDef]:
@@ -64,13 +65,24 @@ def _read(call: Call[Any], work: Callable[[RunColumns], T]) -> T:
     return reads_run(lambda run: run.read(work), call.session.open_runs, run_id)
 
 
-def _rows(call: Call[RowsQuery]) -> web.Response:
+async def _rows(call: Call[RowsQuery]) -> web.StreamResponse:
     run_id = checked_run_id(call.path["run_id"])
     first, session = call.given.from_, call.session
-    data = reads_run_or_launch(lambda run: run.rows(first), session.open_runs, run_id)
+    data = await session.in_thread(
+        reads_run_or_launch, lambda run: run.rows(first), session.open_runs, run_id
+    )
     if isinstance(data, LaunchedRun):
         return web.Response(status=204)
-    return web.Response(body=data, content_type="application/octet-stream")
+    if len(data) <= _CHUNK_BYTES:
+        return web.Response(body=data, content_type=_BYTES)
+    # A connection keeps its last answer until the next request, and this one has megabytes.
+    headers = {hdrs.CONTENT_TYPE: _BYTES, hdrs.CONTENT_LENGTH: str(len(data))}
+    answer = web.StreamResponse(headers=headers)
+    await answer.prepare(call.request)
+    for start in range(0, len(data), _CHUNK_BYTES):
+        await answer.write(data[start : start + _CHUNK_BYTES])
+    await answer.write_eof()
+    return answer
 
 
 def _keys(call: Call[KeysQuery]) -> dict[str, Any]:
