@@ -86,9 +86,10 @@ def heap_mb(page: Page) -> float:
     """Return the used heap of a page's JavaScript after a garbage collection, in MB."""
     session = page.context.new_cdp_session(page)
     session.send("HeapProfiler.collectGarbage")
-    used = float(session.send("Runtime.getHeapUsage")["usedSize"])
+    usage = session.send("Runtime.getHeapUsage")
     session.detach()
-    return used / 1e6
+    # Arrays of numbers are beside the heap proper.
+    return float(usage["usedSize"] + usage["backingStorageSize"]) / 1e6
 
 
 def rss_mb(pid: int) -> float:

@@ -27,7 +27,7 @@ _REPEATS = 3
 _SPEAKERS, _LINES_OF_A_STEP = 10_000, 100
 _RARE = "the needle of step 7777"
 # Behind a server's start, so that what it does then is over.
-_AT_REST_S = 1.5
+_AT_REST_S = 6.0
 
 
 @op
