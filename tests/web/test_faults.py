@@ -210,27 +210,3 @@ def test_a_store_that_goes_while_tabs_watch_it_comes_back(
         assert served.get("api/runs")["total"] == 1
         assert served.get(f"api/runs/{run_id}")["is_over"]
     assert "Traceback" not in capfd.readouterr().err
-
-
-@pytest.mark.long("writes 2,000 runs")
-def test_a_list_of_thousands_of_runs_is_paged(home: Path) -> None:
-    run_id = single.execute(IN_PROCESS).run_id
-    [first] = [path for path in home.rglob(run_id) if path.is_dir()]
-    document = json.loads((first / "run.json").read_text())
-    count = 2000
-    for number in range(count):
-        copy = first.with_name(f"copy-{number:05}")
-        copy.mkdir()
-        (copy / "run.json").write_text(
-            json.dumps({**document, "run_id": copy.name, "start_time": 1e9 + number})
-        )
-    with served_in_thread() as served:
-        seen: list[str] = []
-        before: dict[str, Any] = {}
-        while True:
-            page = served.get("api/runs", limit=500, **before)
-            seen += [row["run_id"] for row in page["runs"]]
-            if page["next"] is None:
-                break
-            before = {"before": page["next"]}
-        assert page["total"] == len(seen) == len(set(seen)) == count + 1
