@@ -26,6 +26,7 @@ __all__ = [
     "end_ray",
     "exit_without_destructors",
     "has_living_head",
+    "has_living_node",
     "is_head",
     "is_started_here",
     "mark_ray",
@@ -198,10 +199,19 @@ def has_living_head() -> bool:
 
     A head that lives may be frozen. False where Ray does not tell, too.
     """
+    return _lives("gcs_server")
+
+
+def has_living_node() -> bool:
+    """Whether all that live, without which the Ray of this process runs nothing."""
+    return all(map(_lives, _CORE))
+
+
+def _lives(name: str) -> bool:
     if not is_head():
         return False
-    heads = getattr(_node(), "all_processes", {}).get("gcs_server", ())
-    polls = [getattr(getattr(info, "process", None), "poll", None) for info in heads]
+    infos = getattr(_node(), "all_processes", {}).get(name, ())
+    polls = [getattr(getattr(info, "process", None), "poll", None) for info in infos]
     return bool(polls) and all(callable(poll) and poll() is None for poll in polls)
 
 

@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-from rayexec.cluster.own_ray import has_living_head, mark_ray, start_ray
+from rayexec.cluster.own_ray import has_living_node, mark_ray, start_ray
 
 __all__ = ["main"]
 
@@ -36,7 +36,7 @@ def main() -> None:
         _tell(answers, {"error": str(error) or type(error).__name__})
         return
     _tell(answers, {"address": address})
-    while has_living_head():
+    while has_living_node():
         ready, _, _ = select.select([0], [], [], _LOOK_INTERVAL_S)
         if ready and not os.read(0, 1024):
             break

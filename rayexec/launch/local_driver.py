@@ -43,9 +43,6 @@ runpy.run_module("rayexec", run_name="__main__", alter_sys=True)
 """
 _AS_MODULE = ["-m", "rayexec"]
 
-# Kept for the exit codes of those that end while this process lasts, so that no zombies remain.
-_started: list[subprocess.Popen[bytes]] = []
-
 
 class DetachedProcess(subprocess.Popen[bytes]):
     """A process that may outlive its owner; Python would warn of it."""
@@ -150,7 +147,7 @@ def start_process(
         with open(log, "xb", opener=open_private) as output:
             process = None if spares is None else spares.hand_over(arguments[2:], environment, log)
             if process is not None:
-                return _remembered(process)
+                return process
             # As under nohup: a child inherits an ignored signal.
             before = signal.signal(signal.SIGHUP, signal.SIG_IGN) if _in_main_thread() else None
             try:
@@ -171,12 +168,8 @@ def start_process(
         raise EngineError(
             f"cannot start a process that writes to {log}: {error.strerror}."
         ) from error
-    return _remembered(process)
-
-
-def _remembered(process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-    _started[:] = [child for child in _started if child.poll() is None]
-    _started.append(process)
+    # Whoever waits gets its exit code, and no zombie remains where nobody does.
+    threading.Thread(target=process.wait, name="rayexec-driver", daemon=True).start()
     return process
 
 

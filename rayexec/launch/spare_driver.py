@@ -18,6 +18,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rayexec.cluster.gcs_watch import answers
 from rayexec.launch.local_driver import DetachedProcess
 
 __all__ = ["SpareDrivers"]
@@ -25,6 +26,8 @@ __all__ = ["SpareDrivers"]
 # Between the end of a run and the next spare, at most: a spare takes the machine's time.
 _PATIENCE_S = 30.0
 _END_TIMEOUT_S = 3.0
+# Between the death of a spare and the next one; longer and longer for those that die early.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0
 READY = b"ready\n"
 # The spare loads the command line before it gets a command.
 _PROGRAM = """\
@@ -50,6 +53,7 @@ class SpareDrivers:
         self._spare: subprocess.Popen[bytes] | None = None
         self._is_ready = False
         self._is_closed = threading.Event()
+        self._pause_s = _FIRST_PAUSE_S
         self._prepare()
 
     def _prepare(self) -> None:
@@ -65,6 +69,23 @@ class SpareDrivers:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            watch = threading.Thread(target=self._watch, args=(self._spare,), daemon=True)
+        watch.start()
+
+    def _watch(self, spare: subprocess.Popen[bytes]) -> None:
+        """Wait for the end of a spare, and prepare another one where it died before its use."""
+        spare.wait()
+        with self._lock:
+            if self._spare is not spare or self._is_closed.is_set():
+                return
+            if self._is_ready:
+                self._pause_s = _FIRST_PAUSE_S
+            self._forget()
+        while not self._is_closed.wait(self._pause_s):
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+            if answers(self.address):  # a process that finds no Ray costs seconds of the processor
+                self._prepare()
+                return
 
     @property
     def is_ready(self) -> bool:
@@ -96,9 +117,6 @@ class SpareDrivers:
         }
         with self._lock:
             if not self._look():
-                if self._spare is not None and self._spare.poll() is not None:
-                    self._forget()
-                    threading.Thread(target=self._prepare, daemon=True).start()
                 return None
             spare, self._spare = self._spare, None
         assert spare is not None

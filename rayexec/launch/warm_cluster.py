@@ -16,6 +16,7 @@ from rayexec.launch.spare_driver import SpareDrivers
 __all__ = ["ClusterState", "WarmCluster"]
 
 _ANSWER_TIMEOUT_S = 0.5
+_LOST = "The Ray that was started here has died. Start, or the next launch, starts another one."
 
 
 class ClusterState(str, enum.Enum):
@@ -80,11 +81,13 @@ class WarmCluster:
 
     def facts(self) -> dict[str, Any]:
         """Return the facts for pages, as JSON-able data."""
+        state = self.state
+        is_lost = self.is_own and state is ClusterState.AWAY
         return {
             "address": self._address or self._given,
             "is_own": self.is_own,
-            "state": self.state.value,
-            "error": self._error,
+            "state": state.value,
+            "error": self._error or (_LOST if is_lost else None),
         }
 
     def begin(self) -> None:
