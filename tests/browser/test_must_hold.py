@@ -96,15 +96,13 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
 
 
 def walked(page: Page) -> list[dict[str, Any]]:
-    """Return what has the focus after each press of Tab, until it leaves the page.
-
-    A page with hundreds of links is walked for a while.
-    """
+    """Return what has the focus after each press of Tab, until it leaves the page."""
     stops: list[dict[str, Any]] = []
     for _ in range(_MOST_TABS):
         page.keyboard.press("Tab")
         stop = page.evaluate(_FOCUSED)
-        if stop is None:
+        # A browser without a window may lead to the first one again at once.
+        if stop is None or (stops and stop["name"] == stops[0]["name"]):
             return stops
         if not (stop["isSeen"] and stop["isMarked"]):  # Styles come with the next frame.
             page.evaluate(_NEXT_FRAME)
@@ -112,8 +110,7 @@ def walked(page: Page) -> list[dict[str, Any]]:
         stops.append(stop)
         if stop["isEditor"]:
             page.keyboard.press("Escape")  # Tab is a key of the text until then.
-    assert stops[-1]["name"] != stops[-2]["name"], f"Tab does not leave {stops[-1]['name']}"
-    return stops
+    raise AssertionError(f"{_MOST_TABS} presses of Tab do not leave the page: {stops[-1]['name']}")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)

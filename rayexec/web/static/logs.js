@@ -202,8 +202,12 @@ export function logView(root, { runId, query, isOver, data, step, onQuery, signa
   function show(total) {
     words.textContent = typeof total === "number" ? count(total, "line")
       : lines.length ? `${count(lines.length, "line")} here` : "";
-    more.hidden = next === null;
-    earlier.hidden = before === null;
+    for (const [button, isGone] of /** @type {const} */ ([[more, next === null],
+      [earlier, before === null]])) {
+      // A button that goes must not take the focus with it.
+      if (isGone && document.activeElement === button) box.focus({ preventScroll: true });
+      button.hidden = isGone;
+    }
     const isFiltered = filter.text || filter.kind || filter.level || (filter.step && !step);
     none.textContent = lines.length ? "" : isFiltered ? "No line fits these filters."
       : isOver() ? "This run wrote no lines." : "No lines yet.";
