@@ -339,7 +339,11 @@ class _Drawing:
             is_open=part.is_open,
             inner=len(ops),
             is_mapped=all(node.is_mapped for node in ops),
-            marks=tuple(sorted({mark for node in ops for mark in node.marks})),
+            # Tags of an op alone: a box of many would be a list of tags.
+            marks=(
+                *sorted({mark for node in ops for mark in node.marks}),
+                *(ops[0].tags if len(ops) == 1 else ()),
+            ),
             depth=depth,
             is_selected=selected is None or any(node.path in selected for node in ops),
             members=part.members,

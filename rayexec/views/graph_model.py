@@ -25,6 +25,7 @@ __all__ = ["GraphModel", "OpEdge", "OpNode", "graph_of_log", "graph_of_plan"]
 
 # Steps of a mapped op that tell its sources: all of them have the same.
 _STEPS_LOOKED_AT = 2
+_MOST_TAGS, _MOST_TAG_LENGTH = 2, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class OpNode:
     is_mapped: bool = False
     #: What a viewer should know at a glance: ``cached``, ``retries``, ``pool:gpu``.
     marks: tuple[str, ...] = ()
+    #: The tags of its steps that fit beside its name, as ``key=value``.
+    tags: tuple[str, ...] = ()
 
 
 class OpEdge(NamedTuple):
@@ -141,7 +144,7 @@ def graph_of_plan(plan: Plan) -> GraphModel:
         is_mapped = isinstance(node, MappedNode)
         op = plan.templates[node.template].op
         index = index_of[node.key] = len(ops)
-        ops.append(OpNode(node.key, op.name, is_mapped, _marks(plan, node)))
+        ops.append(OpNode(node.key, op.name, is_mapped, _marks(plan, node), _tags(node)))
         for source in _sources(plan, node):
             collected = isinstance(source, FromCollected)
             output = innermost(source) if isinstance(source, FromCollected) else source
@@ -175,6 +178,11 @@ def _marks(plan: Plan, node: Step | MappedNode) -> tuple[str, ...]:
     if template.op.timeout is not None:
         marks.append("timeout")
     return tuple(marks)
+
+
+def _tags(node: Step | MappedNode) -> tuple[str, ...]:
+    tags = (f"{key}={value}" for key, value in node.tags.items())
+    return tuple(tag for tag in tags if len(tag) <= _MOST_TAG_LENGTH)[:_MOST_TAGS]
 
 
 def _sources(plan: Plan, node: Step | MappedNode) -> Iterator[NodeSource]:

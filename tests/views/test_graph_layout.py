@@ -270,3 +270,16 @@ def test_a_graph_of_5000_different_ops_ends(span: int) -> None:
     assert 40 <= len(layout.nodes) <= 120
     assert sum(node.inner for node in layout.nodes) == 5_000
     check_edges(layout)
+
+
+def test_an_op_has_its_tags_beside_its_marks_and_a_box_has_marks_alone() -> None:
+    ops = tuple(
+        OpNode(f"part.{name}", name, marks=("cached",), tags=(f"table={name}",)) for name in "ab"
+    )
+    model = GraphModel(ops, ())
+    folded, opened = layout_of(model, opened=[]), layout_of(model, opened=["part"])
+    assert [node.marks for node in folded.nodes] == [("cached",)]
+    assert {node.id: node.marks for node in opened.nodes if node.kind == "op"} == {
+        "part.a": ("cached", "table=a"),
+        "part.b": ("cached", "table=b"),
+    }

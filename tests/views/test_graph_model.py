@@ -30,7 +30,7 @@ def pair(values: list[int]) -> Iterator[Any]:
     yield Output(sum(values), "right")
 
 
-@op
+@op(tags={"database": "redshift", "long": "x" * 40, "team": "data", "third": "3"})
 def both(one: int, other: int) -> int:
     return one + other
 
@@ -54,7 +54,7 @@ def test_a_plan_is_a_graph() -> None:
         OpNode("part.inc", "inc", True, marks),
         OpNode("part.inc_2", "inc", True, marks),
         OpNode("pair", "pair"),
-        OpNode("both", "both"),
+        OpNode("both", "both", tags=("database=redshift", "team=data")),
     )
     assert model.edges == (
         OpEdge(0, 1, is_dynamic=True),
