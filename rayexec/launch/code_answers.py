@@ -164,12 +164,14 @@ class CodeAnswers:
         job: str,
         capacity: Mapping[str, Any] | None = None,
         warm: str | None = None,
+        coming: str | None = None,
         **text: Any,
     ) -> dict[str, Any]:
         """Return the preview of a run beside its mistakes.
 
-        ``warm`` is the address of a Ray for a run on Ray that names no cluster. ``capacity`` has
-        the fields of the Capacity of that Ray, or of the named one.
+        ``warm`` is the address of a Ray for a run on Ray that names no cluster; ``coming`` says
+        in words which one it will be, where it is not up yet. ``capacity`` has the fields of the
+        Capacity of that Ray, or of the named one.
         """
         from rayexec.launch.checked_run import check_run, on_ray_at
         from rayexec.views.plan_preview import capacity_for, preview
@@ -185,6 +187,8 @@ class CodeAnswers:
             is_asked = capacity is not None and address is not None
             size = as_capacity(capacity) if is_asked else capacity_for(spec, None)
             document = preview(spec, size, self._timings(spec.plan)).to_dict()
+            if coming is not None and address is None and run.is_on_ray:
+                document["execution"]["where"] = coming
         check = self._check_document(chosen, run)
         return {**document, "is_valid": run.is_valid, "check": check}
 

@@ -29,8 +29,17 @@ def on_ray():
 def here():
     where()
 """
+COMING = "the Ray of this server, which starts with it or with the launch"
 IN_PROCESS = "execution: {config: {in_process: {}}}\n"
 NAMED = "execution: {config: {ray: {address: '10.9.8.7:6379'}}}\n"
+
+
+def until_ready(server: ServedInThread) -> None:
+    """Wait for the jobs of the file."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while server.get("api/jobs")["state"] != "ready":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def plan_of(server: ServedInThread, body: dict[str, object], job: str = "on_ray") -> str:
@@ -54,10 +63,7 @@ def test_the_preview_of_a_run_is_on_the_ray_of_its_launch(
     address = ray.get_runtime_context().gcs_address
     options = DoorOptions(source=JobSource(tmp_path / "jobs.py"), address=address)
     with served_in_thread(options) as server:
-        deadline = time.monotonic() + TIMEOUT_S
-        while server.get("api/jobs")["state"] != "ready":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until_ready(server)
         for body in ({"yaml": ""}, {"yaml": "", "where": "ray"}, {"yaml": "", "where": address}):
             assert plan_of(server, body).startswith(f"the Ray cluster at {address}"), body
         capacity = server.post("api/jobs/on_ray/plan", {"yaml": ""})["execution"]["capacity"]
@@ -68,11 +74,25 @@ def test_the_preview_of_a_run_is_on_the_ray_of_its_launch(
         assert plan_of(server, {"yaml": NAMED}) == "the Ray cluster at 10.9.8.7:6379"
         assert address in plan_of(server, {"yaml": "", "where": "ray"}, "here")
         run_id = server.post("api/jobs/on_ray/launch", {"yaml": ""})["run_id"]
+        deadline = time.monotonic() + 2 * TIMEOUT_S
         while True:
             answer = server.request("GET", f"api/runs/{run_id}")
             if answer.status == 200 and answer.json["is_over"]:
                 break
-            assert time.monotonic() < deadline + TIMEOUT_S, answer.text
+            assert time.monotonic() < deadline, answer.text
             time.sleep(0.1)
         assert answer.json["report"]["status"] == "SUCCESS"
         assert answer.json["report"]["origin"]["address"] == address
+
+
+def test_the_preview_says_that_the_ray_of_the_server_is_to_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
+    (tmp_path / "jobs.py").write_text(JOBS)
+    with served_in_thread(DoorOptions(source=JobSource(tmp_path / "jobs.py"))) as server:
+        until_ready(server)
+        assert plan_of(server, {"yaml": ""}) == COMING
+        assert plan_of(server, {"yaml": "", "where": "ray"}) == COMING
+        assert "in this process" in plan_of(server, {"yaml": ""}, "here")
+        assert plan_of(server, {"yaml": NAMED}) == "the Ray cluster at 10.9.8.7:6379"

@@ -54,6 +54,7 @@ TAB_HEADER = "X-Rayexec-Tab"
 _CHECK_PATIENCE_S = 5.0
 _FIRST_JOBS_S = 1.0
 _LAST_RUNS, _HISTORY = 10, 50
+_COMING_RAY = "the Ray of this server, which starts with it or with the launch"
 _UNKNOWN_JOB = "UnknownJobError"
 
 
@@ -216,20 +217,21 @@ class JobEndpoints:
 
     async def plan(self, call: Call[RunBody]) -> dict[str, Any]:
         """Return the preview of a run, on the Ray that a launch would use."""
-        text, warm = self._text(call.given), None
+        text, warm, coming = self._text(call.given), None, None
         wanted = RunText(where=text["where"])
         if self._session.options.is_read_only and wanted.where not in (None, IN_PROCESS, ON_RAY):
             # Who connects to a cluster shows it a token, and executes its pickles.
             raise ApiError(403, "a read-only server connects to no cluster that its readers name.")
         if wanted.where in (None, ON_RAY):
             warm = self._warm_address()
+            coming = _COMING_RAY if warm is None else None
         capacity, notes = None, []
         if (address := wanted.address or warm) is not None:
             try:
                 capacity = await self._session.capacity.of(address)
             except EngineError as error:
                 notes.append(str(error))
-        plan = await self._ask(call, "plan", capacity=capacity, warm=warm, **text)
+        plan = await self._ask(call, "plan", capacity=capacity, warm=warm, coming=coming, **text)
         return {**plan, "notes": [*notes, *plan.get("notes", ())]}
 
     def _warm_address(self) -> str | None:
