@@ -164,6 +164,32 @@ def test_the_log_is_one_stop_of_tab_and_its_lines_are_walked_by_arrows(
     page.wait_for_url(f"**/steps/{key}")
 
 
+def test_a_button_of_the_log_that_goes_leaves_the_focus_to_the_lines(
+    open_page: OpenPage, dev_server: Start, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    record_large_run(DirectoryRunStore(home), RUN, 100)
+    page = run_page(open_page, dev_server(home=home), f"{RUN}?tab=log")
+    later = page.get_by_role("button", name="Later lines")
+    later.focus()
+    page.keyboard.press("Enter")
+    later.wait_for(state="hidden")
+    assert page.evaluate("() => document.activeElement.className") == "log-box"
+
+
+def test_the_config_tab_has_the_least_time_beside_that_of_the_run(
+    open_page: OpenPage, server: DevServer
+) -> None:
+    page = run_page(open_page, server, f"{RUN}?tab=config")
+    facts = page.locator(".config-panels .facts").first
+    facts.get_by_text("At least possible").wait_for()
+    details = page.request.get(f"{server.base}api/runs/{RUN}").json()
+    least = sum(step["seconds"] for step in details["critical_path"]["steps"])
+    assert least < details["report"]["duration"]
+    words = facts.locator("dt:has-text('At least possible') + dd").inner_text()
+    assert words == f"{least * 1000:.0f} ms, by the critical path without its waits"
+
+
 def test_the_config_tab_names_the_environment_without_values(
     open_page: OpenPage, dev_server: Start, tmp_path: Path
 ) -> None:

@@ -35,11 +35,15 @@ function configPanel({ config_yaml: yaml, report }) {
     + "wrote has its default. Secrets are masked."),
   h("dl", { class: "facts" },
     h("dt", null, "Selection"),
-    h("dd", null, selection.length ? selection.map((op) => h("code", { class: "tag" }, op))
-      : "all ops"),
+    h("dd", null, selection.length ? selection.flatMap((op) => [tag(op), " "]) : "all ops"),
     h("dt", null, "Tags"),
     h("dd", null, tags.length
-      ? tags.map(([name, value]) => h("code", { class: "tag" }, `${name}=${value}`)) : "none")));
+      ? tags.flatMap(([name, value]) => [tag(`${name}=${value}`), " "]) : "none")));
+}
+
+/** @param {string} text */
+function tag(text) {
+  return h("code", { class: "tag" }, text);
 }
 
 /** @param {RunDetails} details */
@@ -65,7 +69,7 @@ function limitPanel({ limits, waited }) {
 }
 
 /** @param {RunDetails} details */
-function timePanel({ report, critical_path: critical }) {
+function timePanel({ report, limits, critical_path: critical }) {
   const ops = Object.entries(report.ops ?? {});
   const spent = ops.reduce((sum, [, op]) => sum + (/** @type {any} */ (op).seconds ?? 0), 0);
   const nodes = report.nodes ?? [];
@@ -73,6 +77,7 @@ function timePanel({ report, critical_path: critical }) {
     sum + node.workers, 0);
   const facts = [
     ["Took", report.duration === null ? "not over yet" : duration(report.duration)],
+    ["At least possible", leastInWords(critical, limits, spent)],
     ["Work of all steps", duration(spent)],
     ["Work over time", report.duration ? `${(spent / report.duration).toFixed(1)} steps at once`
       : ""],
@@ -96,6 +101,21 @@ function timePanel({ report, critical_path: critical }) {
           : "")))),
       links.length > 200 ? h("p", { class: "muted" },
         `and ${count(links.length - 200)} more`) : null));
+}
+
+/**
+ * Says how long these attempts take at least: one after the other on a path, and side by side in
+ * the slots of the run.
+ * @param {RunDetails["critical_path"]} critical @param {RunDetails["limits"]} limits
+ * @param {number} spent seconds of all attempts
+ */
+function leastInWords(critical, limits, spent) {
+  if (!critical) return "";
+  const path = critical.steps.reduce((sum, { seconds }) => sum + seconds, 0);
+  const slots = limits.find(({ limit }) => limit === "max_concurrent")?.most;
+  const side = slots ? spent / slots : 0;
+  return side > path ? `${duration(side)}, by ${count(slots ?? 0, "slot")}`
+    : `${duration(path)}, by the critical path without its waits`;
 }
 
 /** @param {RunDetails} details */
