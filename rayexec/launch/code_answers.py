@@ -184,8 +184,11 @@ class CodeAnswers:
             named = written.address or written.dashboard
             address = named or (warm if run.is_on_ray else None)
             spec = run.spec if address is None else on_ray_at(address, run.spec)
-            is_asked = capacity is not None and address is not None
-            size = as_capacity(capacity) if is_asked else capacity_for(spec, None)
+            size = (
+                capacity_for(spec, None)
+                if capacity is None or address is None
+                else as_capacity(capacity)
+            )
             document = preview(spec, size, self._timings(spec.plan)).to_dict()
             if coming is not None and address is None and run.is_on_ray:
                 document["execution"]["where"] = coming

@@ -238,16 +238,17 @@ def test_the_launch_says_why_it_is_not_possible(opened: Callable[..., Page]) -> 
     page: Any = opened()
     button = page.get_by_role("button", name="Launch")
     why = page.locator(".launch-why")
-    for act, words in (
-        (lambda: page.locator("textarea").fill("ops: ["), "expected"),
-        (lambda: page.locator("textarea").fill(""), "load"),
-        (lambda: page.get_by_label("Tags").fill("team"), "team is no tag"),
-        (lambda: page.get_by_label("Steps at once").fill("0"), "whole number"),
+    text, tags = page.locator("textarea"), page.get_by_label("Tags")
+    for field, value, words in (
+        (text, "ops: [", "expected"),
+        (text, "", "load"),
+        (tags, "team", "team is no tag"),
+        (page.get_by_label("Steps at once"), "0", "whole number"),
     ):
-        page.locator("textarea").fill(GOOD)
-        page.get_by_label("Tags").fill("")
+        text.fill(GOOD)
+        tags.fill("")
         ready(page)
-        act()
+        field.fill(value)
         why.get_by_text(words).wait_for()
         assert button.get_attribute("aria-disabled") == "true"
         assert button.get_attribute("aria-describedby") == why.get_attribute("id")

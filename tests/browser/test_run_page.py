@@ -117,7 +117,7 @@ def test_the_log_is_one_stop_of_tab_and_its_lines_are_walked_by_arrows(
     links = page.locator(".log-line a")
     assert links.count() >= 300
     page.get_by_label("Least level").focus()
-    stops = []
+    stops: list[Any] = []
     while True:
         page.keyboard.press("Tab")
         stop = page.evaluate(

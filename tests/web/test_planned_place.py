@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def until_ready(server: ServedInThread) -> None:
         time.sleep(0.05)
 
 
-def plan_of(server: ServedInThread, body: dict[str, object], job: str = "on_ray") -> str:
+def plan_of(server: ServedInThread, body: Mapping[str, str], job: str = "on_ray") -> str:
     """Return where a run is, by its preview."""
     deadline = time.monotonic() + TIMEOUT_S
     while True:
