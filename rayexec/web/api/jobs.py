@@ -28,21 +28,23 @@ from rayexec.web.endpoints import ApiError, Call, get, post
 from rayexec.web.live import Topic
 from rayexec.web.models.base import NoQuery
 from rayexec.web.models.jobs import (
-    CheckAnswer,
     CompletionAnswer,
+    GraphQuery,
+    JobAnswer,
+    JobsAnswer,
+    SelectionQuery,
+)
+from rayexec.web.models.layout import LayoutAnswer
+from rayexec.web.models.written_runs import (
+    CheckAnswer,
     CopyAnswer,
     CopyBody,
     EditAnswer,
     EditBody,
-    GraphQuery,
-    JobAnswer,
-    JobsAnswer,
     LaunchAnswer,
     PlanAnswer,
     RunBody,
-    SelectionQuery,
 )
-from rayexec.web.models.layout import LayoutAnswer
 from rayexec.web.runs_of_jobs import RunsOfJobs
 from rayexec.web.session import Session
 
