@@ -59,6 +59,8 @@ class RunsPage {
     /** @type {string | null} */
     this.next = null;
     this.isLoading = false;
+    /** @type {Map<string, ListedRun["steps"]>} steps of runs under way, as they were told last */
+    this.steps = new Map();
     /** @type {number | null} version of the list that is here; null before any */
     this.version = null;
     /** Counts questions, so that a late answer to an old one changes nothing. */
@@ -189,7 +191,7 @@ class RunsPage {
     }
     this.table.setSource({
       count: this.total,
-      row: (index) => this.runs[index],
+      row: (index) => this.withSteps(this.runs[index]),
       need: (_, last) => void this.more(last).catch(() => {}),
     });
   }
@@ -231,8 +233,19 @@ class RunsPage {
    */
   counted(runs) {
     const fresh = new Map(runs.map((run) => [run.run_id, run]));
+    for (const { run_id: id, steps } of runs) this.steps.set(id, steps);
     this.runs = this.runs.map((run) => (run.is_over ? run : fresh.get(run.run_id) ?? run));
     this.table?.refresh();
+  }
+
+  /**
+   * Return a run with its steps so far. They are told once, maybe before the list has come that
+   * was made without them.
+   * @param {ListedRun} run
+   */
+  withSteps(run) {
+    if (!run || run.is_over || Object.keys(run.steps).length) return run;
+    return { ...run, steps: this.steps.get(run.run_id) ?? run.steps };
   }
 
   /** Let the times of running runs go on. */
