@@ -106,7 +106,7 @@ class Recording(Observer):
             writer = LogWriter(spec.plan, self.writer)
             writer.write()
             self._log = writer
-            node_id = log.placement.capacity.own_node
+            node_id = "" if log.placement is None else log.placement.capacity.own_node
             self._now = NowDocument(spec.info.run_id, spec.plan, waiting, writer, node_id=node_id)
         self._observer.run_started(spec, log, waiting)
 

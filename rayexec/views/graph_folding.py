@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 
 from rayexec.views.graph_model import GraphModel
 
@@ -119,12 +118,12 @@ def _stack(
             _stack(child, model, inner.get(index, []), opened)
     if len(part.children) > MOST_IN_VIEW:
         ranks = _ranks(len(part.children), across)
-        alike: dict[tuple[object, ...], list[Part]] = {}
+        alike: dict[tuple[int, tuple[object, ...]], list[Part]] = {}
         for child, rank in zip(part.children, ranks, strict=True):
-            alike.setdefault((rank, *_form(child, model)), []).append(child)
+            alike.setdefault((rank, _form(child, model)), []).append(child)
         rows: dict[int, list[Part]] = {}
-        for (rank, *_), group in alike.items():
-            rows.setdefault(cast(int, rank), []).extend(_stacked(group, opened))
+        for (rank, _), group in alike.items():
+            rows.setdefault(rank, []).extend(_stacked(group, opened))
         part.children = _grouped([rows[rank] for rank in sorted(rows)], opened)
 
 

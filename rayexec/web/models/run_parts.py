@@ -355,5 +355,7 @@ class NowAnswer(Model):
     time: float = Field(
         description="When the driver wrote it, in seconds since 1970.", examples=[1796000000.0]
     )
-    as_of: float = Field(description="The time of that state, in seconds since 1970.", examples=[1796000000.0])
+    as_of: float = Field(
+        description="The time of that state, in seconds since 1970.", examples=[1796000000.0]
+    )
     remaining: RemainingTime | None = Field(description="A lower bound of the time that is left.")
