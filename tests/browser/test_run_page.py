@@ -168,7 +168,7 @@ def test_a_button_of_the_log_that_goes_leaves_the_focus_to_the_lines(
     open_page: OpenPage, dev_server: Start, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
-    record_large_run(DirectoryRunStore(home), RUN, 100)
+    record_large_run(DirectoryRunStore(home), RUN, 150)
     page = run_page(open_page, dev_server(home=home), f"{RUN}?tab=log")
     later = page.get_by_role("button", name="Later lines")
     later.focus()
