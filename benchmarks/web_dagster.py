@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser
@@ -171,14 +172,14 @@ def _await(url: str) -> None:
 
 
 def _settled(
-    browser: Browser, name: str, url: str, words: str, cookies: list[object] | None = None
+    browser: Browser, name: str, url: str, words: str, cookies: Sequence[object] = ()
 ) -> _Row:
     """Open a page of an empty profile, and return the row of its figures.
 
     It shows its content once it has the words, and is at rest once its text stays for 3 s.
     """
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.add_cookies(cookies or [])  # type: ignore[arg-type]
+    context.add_cookies(list(cookies))  # type: ignore[arg-type]
     page = context.new_page()
     sizes: list[int] = []
     page.on("requestfinished", lambda request: sizes.append(request.sizes()["responseBodySize"]))
