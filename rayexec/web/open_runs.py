@@ -30,8 +30,8 @@ IDLE_S = 60.0
 PARTS_IDLE_S = 20.0
 MOST_OPEN = 6
 _MOST_ENCODED = 4
-# The bound of the rest is made anew after a second, or after thirty times as long as it took.
-_REST_S, _REST_SHARE = 1.0, 30.0
+# The bound of the rest is made anew after a second, or after fifty times as long as it took.
+_REST_S, _REST_SHARE = 1.0, 50.0
 _MOST_KEPT_BYTES = 256 * 1024
 
 T = TypeVar("T")
