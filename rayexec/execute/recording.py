@@ -97,6 +97,12 @@ class Recording(Observer):
         """Failure of the store that ends the run."""
         return None if self._is_lenient else self.error
 
+    @property
+    def times(self) -> tuple[float, float] | None:
+        """Begin and end of the run in its record, None before the end."""
+        ended = self._record.end_time
+        return None if ended is None else (self._record.start_time, ended)
+
     def run_started(self, spec: RunSpec, log: RunLog, waiting: Callable[[], Waiting]) -> None:
         """Write the steps of the plan."""
         from rayexec.store.writing import LogWriter
@@ -195,7 +201,7 @@ class Recording(Observer):
             if isinstance(error, StoreError):
                 status = RunStatus.FAILURE
         note = f"recorded in part: {self.error}" if self.error is not None else None
-        record = replace(
+        self._record = record = replace(
             self._record, status=status, end_time=time.time(), error=failure, note=note
         )
         with self._attempted() if self.error is None else contextlib.suppress(StoreError):

@@ -83,6 +83,8 @@ class RunResult(EventQueries):
         self.job_def = job
         #: Whether a run store has the whole run.
         self.is_recorded = False
+        #: Begin and end of the run in its record.
+        self.recorded_times: tuple[float, float] | None = None
         self._is_closed = False
 
     def __enter__(self) -> RunResult:
@@ -145,7 +147,12 @@ class RunResult(EventQueries):
 
     @property
     def times(self) -> tuple[float, float] | None:
-        """Begin and end of the run in seconds since 1970; None for a run without events."""
+        """Begin and end of the run in seconds since 1970; None for a run without events.
+
+        They are those of its record, or else of its events.
+        """
+        if self.recorded_times is not None:
+            return self.recorded_times
         events = [each for each in self._log.records if isinstance(each, Event)]
         return (events[0].timestamp, events[-1].timestamp) if events else None
 

@@ -84,7 +84,8 @@ def run(
     if recording is not None and recording.failure is not None and outcome.error is None:
         outcome = replace(outcome, status=RunStatus.FAILURE, error=recording.failure)
     result = kind(spec, outcome, engine, log, job)
-    result.is_recorded = recording is not None and recording.error is None
+    if recording is not None and recording.error is None:
+        result.is_recorded, result.recorded_times = True, recording.times
     interrupt = outcome.error.__cause__ if isinstance(outcome.error, RunCanceledError) else None
     if interrupt is not None and (observer is None or isinstance(interrupt, Terminated)):
         raise termination.ending(interrupt)

@@ -121,6 +121,16 @@ def test_the_head_of_each_run_says_what_run_show_prints(open_at: Open, store: Do
         assert heads == ([f"{counted(int(failed[1]), 'step')} failed"] if failed else []), kind
 
 
+def test_the_page_of_a_run_that_cannot_be_read_says_what_run_show_says(
+    open_at: Open, store: DoorsStore
+) -> None:
+    run_id = store.runs["unreadable"]
+    page = open_at(f"runs/{run_id}")
+    page.expected_errors.append("503")  # type: ignore[attr-defined]
+    said = CliRunner().invoke(app, ["run", "show", run_id]).stderr
+    page.get_by_text(said.strip().removeprefix("Error: ")).first.wait_for()
+
+
 def test_the_page_of_a_run_under_way_says_what_run_show_prints(
     open_at: Open, store: DoorsStore
 ) -> None:

@@ -117,6 +117,30 @@ def test_the_figures_of_each_run(served: ServedInThread, readable: list[dict[str
     assert seen["resumed"] == 1
 
 
+@pytest.mark.parametrize("job", ["skipped", "failed", "limited"])
+def test_the_figures_that_a_driver_prints_at_the_end(
+    served: ServedInThread, store: DoorsStore, job: str
+) -> None:
+    told = printed("job", "execute", "-f", str(store.file), "-j", job, code=None)
+    store.runs[f"executed {job}"] = told["run_id"]
+    shown = served.get(f"api/runs/{told['run_id']}")
+    report = shown["report"]
+    for name in ("job", "status", "start_time", "end_time", "duration", "steps", "error"):
+        assert told[name] == report[name], name
+    assert told["failed_steps"] == [
+        {name: each[name] for name in ("step_key", "error", "message")}
+        for each in report["failed_steps"]
+    ]
+    assert told["ops"] == {
+        name: {figure: op[figure] for figure in ("attempts", "seconds", "longest")}
+        for name, op in report["ops"].items()
+        if op["attempts"]
+    }
+    for limit, seconds in shown["waited"].items():
+        assert told["waited"][limit] == pytest.approx(seconds, abs=1e-5)
+    assert bool(shown["waited"]) is (job == "limited")
+
+
 def _same_failures(shown: dict[str, Any], events: list[dict[str, Any]]) -> None:
     failed = shown["report"]["failed_steps"]
     groups = Counter((each["error"], each["message"]) for each in failed)
