@@ -30,8 +30,8 @@ IDLE_S = 60.0
 PARTS_IDLE_S = 20.0
 MOST_OPEN = 6
 _MOST_ENCODED = 4
-# The bound of the rest is made anew after a second, or after fifty times as long as it took.
-_REST_S, _REST_SHARE = 1.0, 50.0
+# The bound of the rest is made anew after a second, or after fifty times its work, up to 10 s.
+_REST_S, _REST_SHARE, _MOST_REST_S = 1.0, 50.0, 10.0
 _MOST_KEPT_BYTES = 256 * 1024
 
 T = TypeVar("T")
@@ -59,7 +59,7 @@ class OpenRun:
         #: Bytes of the last messages of rows, by first row and version: tabs ask for the same ones.
         self._encoded: dict[tuple[int, int], bytes] = {}
         self._made: dict[str, _Made] = {}
-        #: When the bound of the rest was made, the seconds that took, and the bound.
+        #: When the bound of the rest was made, the seconds of work in it, and the bound.
         self._rest: tuple[float, float, Any] = (float("-inf"), 0.0, None)
         #: Mean seconds of ops in an earlier run.
         self._earlier: Mapping[str, float] | None = None
@@ -188,13 +188,13 @@ class OpenRun:
             return None
         now = time.monotonic()
         made_at, took, rest = self._rest
-        if now - made_at > max(_REST_S, _REST_SHARE * took):
+        if now - made_at > min(max(_REST_S, _REST_SHARE * took), _MOST_REST_S):
             if self._earlier is None:
                 job, ops = self.read(lambda columns: (columns.record.job_name, columns.steps.ops))
                 self._earlier, _ = last_means(store, job, ops)
-            earlier = self._earlier
+            earlier, began = self._earlier, time.thread_time()
             rest = self.read(lambda columns: with_remaining(columns, state, earlier)["remaining"])
-            self._rest = (now, time.monotonic() - now, rest)
+            self._rest = (now, time.thread_time() - began, rest)
         return {**state, "remaining": rest}
 
     def report(self) -> dict[str, Any]:
