@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["GcsWatch", "answers"]
+__all__ = ["GcsWatch", "answers", "held_connection"]
 
 #: Between two looks.
 LOOK_INTERVAL_S = 1.0
@@ -41,6 +41,19 @@ def answers(address: str, timeout_s: float | None = None) -> bool:
     except OSError:
         return False
     return True
+
+
+def held_connection(address: str) -> socket.socket | None:
+    """Return a connection to the server at HOST:PORT that ends when it dies; None without one."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return None
+    try:
+        connection = socket.create_connection((host.strip("[]"), int(port)), ANSWER_TIMEOUT_S)
+        connection.sendall(_GREETING)
+    except OSError:
+        return None
+    return connection
 
 
 def silence_allowed() -> float:

@@ -82,12 +82,13 @@ class WarmCluster:
     def facts(self) -> dict[str, Any]:
         """Return the facts for pages, as JSON-able data."""
         state = self.state
+        is_away = state in (ClusterState.NONE, ClusterState.AWAY)
         is_lost = self.is_own and state is ClusterState.AWAY
         return {
             "address": self._address or self._given,
             "is_own": self.is_own,
             "state": state.value,
-            "error": self._error or (_LOST if is_lost else None),
+            "error": self._error or (_LOST if is_lost else None) if is_away else None,
         }
 
     def begin(self) -> None:
@@ -95,8 +96,7 @@ class WarmCluster:
         with self._lock:
             if self._is_closed or (self._start is not None and self._start.is_alive()):
                 return
-            is_there = self._ray.is_alive if self._ray is not None else not self.is_own
-            if self._spares is not None and is_there:
+            if self._spares is not None and self.state is ClusterState.UP:
                 return
             self._error = None
             self._start = threading.Thread(target=self._bring_up, name="rayexec-warm-cluster")

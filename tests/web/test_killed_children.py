@@ -96,7 +96,11 @@ def test_a_killed_child_has_a_successor(server: DevServer, words: str) -> None:
             return bool(set(processes_of(server.home, words)) - gone)
 
         until(is_replaced)
-        until(lambda gone=gone: not gone & children_of(server).keys())
+
+        def is_reaped(gone: set[int] = gone) -> bool:
+            return not gone & children_of(server).keys()
+
+        until(is_reaped)
     until(lambda: is_ready(client))
     until(lambda: client.get("api/cluster")["error"] is None)
     launched(client)

@@ -51,7 +51,7 @@ many.execute({{"execution": {{"config": {{"in_process": {{}}}}}}}}, run_id="{RUN
 class Tab:
     """A tab that keeps the steps of all rows, in their order."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, socket: Any) -> None:
         self.socket = socket
         self.steps = array("i")
         self.last: dict[str, Any] = {}
