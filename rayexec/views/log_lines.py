@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from rayexec.events import (
 )
 from rayexec.store.columns import ATTEMPT, EVENT, LIVE, PLAIN, RESOURCE
 from rayexec.store.encoding import read_event, read_live, read_text
+from rayexec.views.arrow_columns import equal_any, record_columns, within
 from rayexec.views.read_columns import ReadColumns
 from rayexec.views.run_figures import attempt_of
 
@@ -68,8 +70,11 @@ def cut_text(text: str) -> tuple[str, int]:
     return text[:_MOST_CHARACTERS].encode("utf-8", "backslashreplace").decode(), left_out
 
 
-def events_of(columns: ReadColumns, row: Mapping[str, Any]) -> Iterator[Event]:
-    """Yield the events of one row of the log, as ``StoredLog.events`` does."""
+def events_of(columns: ReadColumns, row: Mapping[str, Any], record: int) -> Iterator[Event]:
+    """Yield the events of one row of the log, as ``StoredLog.events`` does.
+
+    ``record`` is the position of the row among all rows.
+    """
     kind, job, step = row["kind"], columns.record.job_name, row["step"]
     if kind == EVENT:
         yield expand_event(read_event(row["detail"], row["started"]), job)
@@ -79,7 +84,7 @@ def events_of(columns: ReadColumns, row: Mapping[str, Any]) -> Iterator[Event]:
         return
     elif kind in (PLAIN, ATTEMPT):
         yield from expanded(columns, attempt_of(columns, row))
-    elif kind == LIVE and not _is_void(columns, row):
+    elif kind == LIVE and not _is_void(columns, row, record):
         yield from expand_live(live_lines(row), columns.key(step), job)
 
 
@@ -101,10 +106,29 @@ def expanded(columns: ReadColumns, attempt: Attempt) -> Iterator[Event]:
     yield from expand_attempt(attempt, key, inputs, blocked, job)
 
 
-def _is_void(columns: ReadColumns, row: Mapping[str, Any]) -> bool:
-    """Whether the attempt has a row of its own, which repeats the lines."""
-    numbers = columns.attempts.attempt_number
-    return any(numbers[each] == row["number"] for each in columns.attempts.rows_of(row["step"]))
+def _is_void(columns: ReadColumns, row: Mapping[str, Any], record: int) -> bool:
+    """Whether a later row is that of the attempt, which repeats the lines."""
+    step, number = row["step"], row["number"]
+    attempts = columns.attempts
+    frame = columns.record_frames[bisect_right(columns.first_records, record) - 1]
+    for each in attempts.rows_of(step):
+        if attempts.attempt_number[each] == number:
+            at, position = attempts.position(each)
+            if at > frame or (at == frame and position >= _attempts_before(columns, record)):
+                return True
+    return False
+
+
+def _attempts_before(columns: ReadColumns, record: int) -> int:
+    """Return the number of attempts before a record, of those in its frame."""
+    from pyarrow import compute
+
+    index = bisect_right(columns.first_records, record) - 1
+    table = record_columns(columns.frames.records(columns.record_frames[index]))
+    before = table.slice(0, record - columns.first_records[index])
+    is_valid = within(before["step"], 0, len(columns.steps))
+    is_attempt = compute.and_(equal_any(before["kind"], PLAIN, ATTEMPT), is_valid)
+    return int(compute.sum(is_attempt).as_py() or 0)
 
 
 def lines_of(events: Iterator[Event]) -> Iterator[LogText]:

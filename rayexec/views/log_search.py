@@ -115,7 +115,9 @@ def log_page(
             if time.monotonic() > ends_at:
                 return {"lines": lines, "next": record * LINES_OF_A_RECORD, "total": None}
             continue
-        texts = [line for line in lines_of(events_of(columns, row)) if condition.accepts(line)]
+        texts = [
+            line for line in lines_of(events_of(columns, row, record)) if condition.accepts(line)
+        ]
         for line in reversed(texts) if desc else texts:
             line_number = record * LINES_OF_A_RECORD + line.line_index
             if start is not None and (line_number > start if desc else line_number < start):
@@ -289,17 +291,17 @@ class LogFollower:
             for position, row in zip(numbers_of_wide(nonzero), rows, strict=True):
                 record = before + position
                 if record >= first:
-                    events = self._events(row)
+                    events = self._events(row, record)
                     lines += [
                         line.to_dict(record) for line in lines_of(events) if condition.accepts(line)
                     ]
             lines = lines[-limit:]
         return lines
 
-    def _events(self, row: dict[str, Any]) -> Iterator[Any]:
+    def _events(self, row: dict[str, Any], record: int) -> Iterator[Any]:
         columns, kind, step = self._columns, row["kind"], row["step"]
         if kind not in (LIVE, PLAIN, ATTEMPT):
-            return events_of(columns, row)
+            return events_of(columns, row, record)
         if not 0 <= step < len(columns.steps):
             return iter(())
         if kind == LIVE:

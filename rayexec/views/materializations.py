@@ -7,9 +7,13 @@ from typing import Any
 
 from rayexec.events import Event, EventType
 from rayexec.store.columns import ATTEMPT, EVENT
-from rayexec.views.arrow_columns import equal_any, record_columns, true_or_false
+from rayexec.views.arrow_columns import (
+    equal_any,
+    record_columns,
+    true_or_false,
+)
 from rayexec.views.log_lines import events_of
-from rayexec.views.read_columns import ReadColumns
+from rayexec.views.read_columns import ReadColumns, numbers_of_wide
 
 __all__ = ["MOST_MATERIALIZATIONS", "Materializations", "materialized", "metadata_document"]
 
@@ -35,8 +39,10 @@ class Materializations:
             table = record_columns(columns.frames.records(frames[self._frames_read]))
             may_have = compute.match_substring_regex(table["detail"], _MARK)
             mask = compute.and_(equal_any(table["kind"], ATTEMPT, EVENT), true_or_false(may_have))
-            for row in table.filter(mask).to_pylist():
-                self.documents += materialized(events_of(columns, row))
+            before = columns.first_records[self._frames_read]
+            positions = numbers_of_wide(compute.indices_nonzero(mask))
+            for position, row in zip(positions, table.filter(mask).to_pylist(), strict=True):
+                self.documents += materialized(events_of(columns, row, before + position))
             self._frames_read += 1
         return self.documents[:MOST_MATERIALIZATIONS]
 

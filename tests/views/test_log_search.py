@@ -161,3 +161,14 @@ def test_a_follower_gets_each_line_once() -> None:
 def test_a_follower_begins_at_the_end() -> None:
     columns = columns_of([logging_attempt(0, (20, "old"))])
     assert LogFollower(columns).news(LineFilter()) == []
+
+
+@pytest.mark.parametrize("is_one_frame", [True, False])
+def test_lines_of_a_running_step_go_once_its_attempt_repeats_them(is_one_frame: bool) -> None:
+    early, late = (
+        LiveLines(0, 0, 7, BEGAN + moment, (LogLine(BEGAN, 20, text),))
+        for moment, text in ((0, "early"), (2, "late"))
+    )
+    records_ = [early, logging_attempt(0, (20, "early")), late]
+    columns = columns_of(records_) if is_one_frame else columns_of(*([each] for each in records_))
+    assert texts(columns, kind="log") == ["early", "late"]
