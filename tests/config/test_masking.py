@@ -35,5 +35,6 @@ def test_an_environment_has_names_without_values(environment: Any, names: Any) -
 
 
 def test_config_without_an_environment_has_no_names() -> None:
-    for config in ({}, {"ops": {}}, {"execution": {"config": {"in_process": {}}}}, None):
+    configs: list[Any] = [{}, {"ops": {}}, {"execution": {"config": {"in_process": {}}}}, None]
+    for config in configs:
         assert names_in_runtime_env(config) == {}
