@@ -31,7 +31,6 @@ export class Ruler {
 
   /** @param {string} text @returns {number} */
   width(text) {
-    // eslint-disable-next-line no-control-regex
     if (/^[\x20-\x7e]*$/.test(text)) return text.length * this.narrow;
     let width = 0;
     const parts = text.split("\t");
