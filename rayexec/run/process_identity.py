@@ -5,6 +5,7 @@ A pid alone names a later process as well, once the kernel gives it out again.
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 from dataclasses import dataclass
@@ -43,10 +44,16 @@ def start_of(pid: int) -> str | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             ticks = file.read().rpartition(b")")[2].split()[19]
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            return f"{file.read().strip()}:{ticks.decode()}"
+        return f"{_boot()}:{ticks.decode()}"
     except (OSError, IndexError):
         return None
+
+
+@functools.cache
+def _boot() -> str:
+    """Return the name of the machine's boot, which no process outlives; raises OSError."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read().strip()
 
 
 def has_ended(pid: int, started: str | None) -> bool:

@@ -91,10 +91,13 @@ class ReadColumns:
         """Whether the run has ended, and its log is read whole."""
         return is_over(self.record)
 
-    def read_on(self) -> bool:
-        """Read the frames that were added since; return whether anything changed."""
+    def read_on(self, record: RunRecord | None = None) -> bool:
+        """Read the frames that were added since; return whether anything changed.
+
+        ``record`` is that of the run a moment ago, for a caller who has just read it.
+        """
         # The record comes first, so that no records can follow an end.
-        record = current(self.reader)
+        record = record or current(self.reader)
         has_news = record != self.record
         steps_before, rows_before = len(self.steps), len(self.attempts)
         rows = size = 0

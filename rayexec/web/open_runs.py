@@ -85,7 +85,7 @@ class OpenRun:
             columns = self._columns = RunColumns(self.run.reader)
             give_memory_back()
         elif reads_on:
-            columns.read_on()
+            columns.read_on(self._record)
         return columns
 
     @property
