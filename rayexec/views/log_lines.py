@@ -108,12 +108,12 @@ def expanded(columns: ReadColumns, attempt: Attempt) -> Iterator[Event]:
 
 def _is_void(columns: ReadColumns, row: Mapping[str, Any], record: int) -> bool:
     """Whether a later row is that of the attempt, which repeats the lines."""
-    step, number = row["step"], row["number"]
+    step, attempt_number = row["step"], row["number"]
     attempts = columns.attempts
     frame = columns.record_frames[bisect_right(columns.first_records, record) - 1]
-    for each in attempts.rows_of(step):
-        if attempts.attempt_number[each] == number:
-            at, position = attempts.position(each)
+    for attempt in attempts.rows_of(step):
+        if attempts.attempt_number[attempt] == attempt_number:
+            at, position = attempts.position(attempt)
             if at > frame or (at == frame and position >= _attempts_before(columns, record)):
                 return True
     return False

@@ -124,7 +124,9 @@ def fork():
     child = os.fork()
     if not child:
         os.write(tell, b".")
-        time.sleep(600)
+        # Python notes a signal that comes just before a sleep, and looks at it behind the sleep.
+        for _ in range(60_000):
+            time.sleep(0.01)
         os._exit(0)
     os.read(up, 1)
     os.kill(child, signal.SIGTERM)

@@ -128,6 +128,7 @@ def test_nothing_is_stopped_where_force_cannot_be_had(project: Path, dashboard: 
     assert dashboard.jobs["mine"]["status"] == "RUNNING"
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_run_that_its_cluster_does_not_know_any_more_is_over(
     project: Path, dashboard: Dashboard
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_run_that_its_cluster_does_not_know_any_more_is_over(
     assert rayexec("run", "logs", "mine", "--follow")[0] == 0
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_wait_outlasts_questions_that_fail(
     project: Path,
     dashboard: Dashboard,

@@ -107,6 +107,7 @@ def test_a_failed_run_is_resumed_by_its_id_from_anywhere(
     assert "unknown steps: check, lod. For all steps of a mapped op write check[?]." in wrong.stderr
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_where_the_job_is_now_has_to_be_said_where_it_moved(home: Path) -> None:
     first = run("job", "execute", "-f", "jobs.py", "-j", "daily", cwd=home)
     [run_id] = [each.run_id for each in DirectoryRunStore(home / "home").list()]

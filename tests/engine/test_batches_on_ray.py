@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fanned_out import MANY, Execute, after, collect, fan_out, index_of, spans, warmed_up, zero
 
 from rayexec import Out, Output, RetryPolicy, configured, job, op
@@ -37,6 +38,7 @@ def flaky_or_slow(context: Any, value: int) -> int:
     return value
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_retried_step_keeps_its_output_while_its_first_batch_goes_on(
     execute_on_ray: Execute,
 ) -> None:

@@ -50,6 +50,7 @@ def test_my_job_is_the_documented_one_but_for_the_import() -> None:
     assert ours == DOCUMENTED.replace("from dagster import", "from rayexec import")
 
 
+@pytest.mark.long("starts a Ray of its own")
 def test_my_job_by_the_command_line(tmp_path: Path) -> None:
     done = run_command("job", "execute", "-f", EXAMPLES / "my_job.py", cwd=tmp_path)
     assert done.stdout == ""

@@ -158,6 +158,7 @@ def test_streams_and_nested_runs_are_woken(tmp_path: Path) -> None:
     assert result.is_node_success("take[one]")
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_run_inside_a_step_has_time_to_end_before_that_step_is_killed(tmp_path: Path) -> None:
     @op
     def clings() -> None:

@@ -279,6 +279,7 @@ def eventually(met: Callable[[], bool]) -> bool:
     return met()
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_outputs_go_as_soon_as_the_steps_that_take_them_have(execute_on_ray: Any) -> None:
     before = settled()
     kept = execute_on_ray(six_blocks())

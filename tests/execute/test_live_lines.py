@@ -109,6 +109,7 @@ def test_a_long_step_is_heard_while_it_runs_and_each_line_once(
     check_stored(store, result)
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_step_behind_many_in_its_batch_is_heard(execute_on_ray: Execute, tmp_path: Path) -> None:
     go = tmp_path / "go"
 
@@ -135,6 +136,7 @@ def test_a_step_behind_many_in_its_batch_is_heard(execute_on_ray: Execute, tmp_p
     assert lines_of(result, "count_151") == (["at 150"], "the long one\n", "")
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_children_of_a_step_that_does_nothing_itself_are_heard(
     execute_on_ray: Execute, tmp_path: Path
 ) -> None:
@@ -157,6 +159,7 @@ def test_children_of_a_step_that_does_nothing_itself_are_heard(
     assert heard.stdout == "from a child\n"
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_what_a_worker_that_is_killed_had_logged_and_printed_is_kept_once(
     execute_on_ray: Execute, tmp_path: Path
 ) -> None:
@@ -187,6 +190,7 @@ def test_what_a_worker_that_is_killed_had_logged_and_printed_is_kept_once(
     check_stored(store, result)
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_step_that_floods_does_not_flood_the_driver(
     execute_on_ray: Execute, tmp_path: Path
 ) -> None:
@@ -219,6 +223,7 @@ def test_a_step_that_floods_does_not_flood_the_driver(
     check_stored(store, result)
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_what_a_step_that_never_came_back_had_said_stands_behind_the_rest(
     execute_on_ray: Execute, tmp_path: Path
 ) -> None:

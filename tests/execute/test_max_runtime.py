@@ -93,6 +93,7 @@ def waiting_job(place: Path) -> Any:
     return waiting
 
 
+@pytest.mark.long("waits for processes for some seconds")
 @pytest.mark.parametrize("where", ["ray", "in_process"])
 def test_what_runs_is_interrupted_and_what_is_done_is_kept(
     where: str, ray_session: None, tmp_path: Path, capfd: Any

@@ -77,6 +77,7 @@ def test_a_step_that_hangs_in_c_fails_by_its_timeout_and_its_neighbours_do_not(
     assert isinstance(result.exception_for_node("late_3"), StepTimeoutError)
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_policy_may_catch_it_and_nothing_is_left(execute_on_ray: Any, tmp_path: Path) -> None:
     @op(timeout=0.5, retry_policy=RetryPolicy(max_retries=1, retry_on=(StepTimeoutError,)))
     def hangs_once() -> int:
@@ -98,6 +99,7 @@ def test_a_policy_may_catch_it_and_nothing_is_left(execute_on_ray: Any, tmp_path
     assert [path for each in own_directories() for path in each.glob(f"{own}*")] == []
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_who_catches_the_error_and_goes_on_is_ended(execute_on_ray: Any) -> None:
     @op(timeout=0.2)
     def clings() -> None:
@@ -140,6 +142,7 @@ def test_who_cleans_up_in_time_is_left_alone(execute_on_ray: Any, tmp_path: Path
     assert "time.sleep(600)" in data.root.stack  # where it hung
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_in_process_what_cannot_be_interrupted_is_warned_of(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

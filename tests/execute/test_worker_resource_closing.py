@@ -161,6 +161,7 @@ def test_kept_resources_close_when_the_run_is_interrupted(
     assert words_of(notes) == ["open", "waiting", "close"]
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_run_inside_a_step_that_dies_leaves_nothing_open(
     execute_on_ray: Any, tmp_path: Path
 ) -> None:

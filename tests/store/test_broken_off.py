@@ -228,6 +228,7 @@ def test_a_full_disk_ends_the_run_with_an_error(tmp_path: Path) -> None:
     StoredLog(store.open("r"))
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_full_disk_below_a_home_that_nobody_named_costs_a_warning(tmp_path: Path) -> None:
     printed, errors = run_on_full_disk(tmp_path, "default", HOME=str(tmp_path))
     assert printed[0] == "SUCCESS NoneType False False"

@@ -265,6 +265,7 @@ talking.execute(store=sys.argv[1], run_id="r", address=sys.argv[2])
 """
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_driver_that_is_killed_leaves_what_it_was_told(tmp_path: Path, ray_session: None) -> None:
     import ray
 

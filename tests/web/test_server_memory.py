@@ -74,6 +74,7 @@ def test_a_run_of_100_000_steps_takes_little_memory(tmp_path: Path) -> None:
     assert more["tabs"] <= 50
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_server_imports_what_reads_runs_before_somebody_asks(tmp_path: Path) -> None:
     with served_in_process(tmp_path) as process:
         maps = Path(f"/proc/{process.pid}/maps")

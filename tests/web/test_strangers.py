@@ -87,6 +87,7 @@ def test_no_address_answers_a_stranger(web_client: ServedInThread, stranger: str
         assert not [name for name in answer.headers if name.lower().startswith("access-control")]
 
 
+@pytest.mark.long("waits for processes for some seconds")
 def test_a_body_without_a_token_is_not_taken_in(web_client: ServedInThread) -> None:
     """A stranger sends without end, and the server hangs up."""
     head = (
