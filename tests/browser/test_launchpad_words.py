@@ -72,10 +72,10 @@ def test_fixes_and_problems_are_at_their_place(page: Page) -> None:
         ("ops:\n  load:\n    config:\n      deep: true\n", "3:5", "'rows' is missing"),
     ):
         area.fill(text)
+        page.locator(".launch-why", has_text="1 problem:").wait_for()
         problem = page.locator(".launch-problem", has_text=words).first
         problem.wait_for()
         assert place in problem.inner_text()
-        assert "1 problem" in page.locator(".launch-why").inner_text()
         page.keyboard.press("Control+Home")
         problem.click()
         at = page.evaluate("() => { const a = document.activeElement; return a.selectionStart; }")
@@ -137,7 +137,7 @@ def test_wide_characters_emoji_and_tabs_have_caret_and_marks_in_place(page: Page
     line = "    config: {'日本語😀\t👩‍🔬é': 1, rows: x3, deep: true} # 語\t😀 end"
     area.fill(f"ops:\n  load:\n{line}\n")
     columns = {part: utf16(line[: line.index(part)]) for part in ("rows", "x3", "deep", "end")}
-    page.locator(".launch-problem", has_text="int").first.wait_for()
+    page.locator(".launch-problem", has_text="x3").first.wait_for()
     # A click beside a painted character puts the caret of the text there.
     start = len("ops:\n  load:\n")
     for part, column in columns.items():

@@ -240,8 +240,9 @@ def test_the_cluster_says_what_cluster_status_prints(
     assert on_page.keys() == status.keys()
     for name, (total, free) in status.items():
         assert on_page[name].endswith(f" of {total}")
-        assert on_page[name].startswith("0 ")
-        assert free == total
+        if name != "object_store_memory":  # A look at a cluster may put something there.
+            assert on_page[name].startswith("0 ")
+            assert free == total
     assert page.locator(".limit .gauge-words").all_inner_texts() == ["0 of 1"]
     assert "single  0 of 1 used" in printed_text("cluster", "status", "--address", address)
 
