@@ -15,9 +15,11 @@ Blocks of Python on the pages of docs/reference are scripts of their own that en
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -160,9 +162,12 @@ def _plain(line: str, *, strip: bool = True) -> str:
 
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
-    """Someone at a shell; a cluster that the page has started is stopped at the end."""
+    """Someone at a shell; what the page has started is stopped at the end."""
     someone = Reader(tmp_path)
     yield someone
+    for file in tmp_path.rglob("*.pid"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(file.read_text()), signal.SIGTERM)
     if (tmp_path / "home" / "cluster.json").exists():
         someone.run("rayexec cluster down")
 
