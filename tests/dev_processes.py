@@ -17,6 +17,7 @@ from served_pages import Client
 
 __all__ = [
     "PATIENCE_S",
+    "SHORT_JOBS",
     "await_nothing_left",
     "client_of",
     "is_ready",
@@ -28,6 +29,18 @@ __all__ = [
 ]
 
 PATIENCE_S = 120.0
+#: A file with a job that is over at once.
+SHORT_JOBS = """
+from rayexec import job, op
+
+@op
+def first():
+    return 1
+
+@job
+def short():
+    first()
+"""
 
 
 def until(ask: Callable[[], Any], is_right: Callable[[Any], bool] = bool) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from dev_processes import client_of, is_ready, is_up, processes_of, until
+from dev_processes import SHORT_JOBS, client_of, is_ready, is_up, processes_of, until
 from dev_server import DevServer
 from served_pages import Client
 
@@ -15,23 +15,11 @@ from rayexec.cluster.cluster_spec import ClusterSpec
 
 pytestmark = pytest.mark.long("starts a cluster twice")
 
-JOBS = """
-from rayexec import job, op
-
-@op
-def first():
-    return 1
-
-@job
-def short():
-    first()
-"""
-
 
 @pytest.fixture
 def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("RAYEXEC_HOME", str(tmp_path / "home"))
-    (tmp_path / "jobs.py").write_text(JOBS)
+    (tmp_path / "jobs.py").write_text(SHORT_JOBS)
     yield local_cluster.start(ClusterSpec(num_cpus=2), lambda _: None)[0].address
     local_cluster.stop(lambda _: None)
 

@@ -9,23 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from dev_processes import client_of, is_ready, is_up, processes_of, until
+from dev_processes import SHORT_JOBS, client_of, is_ready, is_up, processes_of, until
 from dev_server import DevServer
 from served_pages import Client
 
 pytestmark = pytest.mark.long("starts the command, and a Ray")
 
-JOBS = """
-from rayexec import job, op
-
-@op
-def first():
-    return 1
-
-@job
-def short():
-    first()
-"""
 ROUNDS = 3
 #: The code host, the Ray, the probe, and the spare driver.
 CHILDREN = 4
@@ -35,7 +24,7 @@ SPARE_DESCRIPTORS = 6
 
 @pytest.fixture
 def server(tmp_path: Path, dev_server: Callable[..., DevServer]) -> DevServer:
-    (tmp_path / "jobs.py").write_text(JOBS)
+    (tmp_path / "jobs.py").write_text(SHORT_JOBS)
     server = dev_server("-f", "jobs.py")
     client = client_of(server)
     until(lambda: is_ready(client))

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from dev_processes import (
     PATIENCE_S,
+    SHORT_JOBS,
     await_nothing_left,
     client_of,
     is_ready,
@@ -30,23 +31,12 @@ from dev_server import DevServer
 
 pytestmark = pytest.mark.long("starts the command in processes of their own")
 
-JOBS = """
-from rayexec import job, op
-
-@op
-def first():
-    return 1
-
-@job
-def short():
-    first()
-"""
 RAY = "warm_ray_process"
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "jobs.py").write_text(JOBS)
+    (tmp_path / "jobs.py").write_text(SHORT_JOBS)
     yield tmp_path / "home"
     await_nothing_left(tmp_path / "home")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from rayexec.web.models.base import Model
+from rayexec.web.models.run_parts import LineChoice
 
 __all__ = ["Following", "LiveRequest"]
 
@@ -14,21 +15,9 @@ TopicName = Annotated[str, Field(max_length=160)]
 _MOST_TOPICS = 50
 
 
-class Following(Model):
+class Following(LineChoice):
     """The lines of a run that a tab asks for as they come."""
 
-    step: str | None = Field(
-        default=None, description="Key of a step or path of a node.", examples=["load[p3]"]
-    )
-    kind: Literal["event", "log", "stdout", "stderr"] | None = Field(
-        default=None, description="Kind of lines.", examples=["log"]
-    )
-    text: str | None = Field(
-        default=None, description="Part of the line, in any case.", examples=["error"]
-    )
-    level: str | None = Field(
-        default=None, description="Least level by name.", examples=["WARNING"]
-    )
     start: int | None = Field(
         default=None,
         alias="from",

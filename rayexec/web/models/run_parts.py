@@ -13,6 +13,7 @@ __all__ = [
     "GraphQuery",
     "KeysAnswer",
     "KeysQuery",
+    "LineChoice",
     "LogAnswer",
     "LogQuery",
     "NowAnswer",
@@ -295,8 +296,8 @@ class GraphQuery(Model):
     )
 
 
-class LogQuery(Model):
-    """Choice of lines; ``from`` is the number of the first line, or the ``next`` of an answer."""
+class LineChoice(Model):
+    """Choice of lines, by what each of them is."""
 
     step: str | None = Field(
         default=None, description="Key of a step or path of a node.", examples=["load[p3]"]
@@ -310,6 +311,11 @@ class LogQuery(Model):
     level: str | None = Field(
         default=None, description="Least level by name.", examples=["WARNING"]
     )
+
+
+class LogQuery(LineChoice):
+    """Choice of lines; ``from`` is the number of the first line, or the ``next`` of an answer."""
+
     from_: int | None = Field(
         default=None,
         alias="from",
