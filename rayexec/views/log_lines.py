@@ -110,20 +110,20 @@ def _is_void(columns: ReadColumns, row: Mapping[str, Any], record: int) -> bool:
     """Whether a later row is that of the attempt, which repeats the lines."""
     step, attempt_number = row["step"], row["number"]
     attempts = columns.attempts
-    frame = columns.record_frames[bisect_right(columns.first_records, record) - 1]
+    index = bisect_right(columns.first_records, record) - 1
+    frame = columns.record_frames[index]
     for attempt in attempts.rows_of(step):
         if attempts.attempt_number[attempt] == attempt_number:
             at, position = attempts.position(attempt)
-            if at > frame or (at == frame and position >= _attempts_before(columns, record)):
+            if at > frame or (at == frame and position >= _attempts_before(columns, index, record)):
                 return True
     return False
 
 
-def _attempts_before(columns: ReadColumns, record: int) -> int:
-    """Return the number of attempts before a record, of those in its frame."""
+def _attempts_before(columns: ReadColumns, index: int, record: int) -> int:
+    """Return the number of attempts before a record in its frame, which is at ``index``."""
     from pyarrow import compute
 
-    index = bisect_right(columns.first_records, record) - 1
     table = record_columns(columns.frames.records(columns.record_frames[index]))
     before = table.slice(0, record - columns.first_records[index])
     is_valid = within(before["step"], 0, len(columns.steps))
